@@ -1,0 +1,86 @@
+/**
+ * Every command there is. A new command is one entry here and one file with its `run`.
+ *
+ * A command's flags stand apart from its entry, so that its file can take their types from here.
+ */
+import type { Command, Flags, Group } from './command.ts'
+
+export const UP_FLAGS = {
+  cycles: {
+    type: 'integer',
+    valueName: 'N',
+    min: 1,
+    max: 1_000_000,
+    unit: 'cycles',
+    description: 'end after this many cycles instead of at Ctrl-C',
+  },
+  seed: {
+    type: 'integer',
+    valueName: 'S',
+    min: 0,
+    max: 0xffff_ffff,
+    default: 1,
+    description: 'what every random choice is drawn from; the same seed tells the same story',
+  },
+  'block-ms': {
+    type: 'integer',
+    valueName: 'MS',
+    min: 0,
+    max: 60_000,
+    unit: 'ms',
+    description: 'how long a block of the local chain takes',
+  },
+} as const satisfies Flags
+
+const up: Command<typeof UP_FLAGS> = {
+  name: 'up',
+  summary: 'run a whole local network in this process',
+  flags: UP_FLAGS,
+  examples: [
+    { line: 'wheelwright up', shows: 'a network from nothing, until Ctrl-C' },
+    { line: 'wheelwright up --cycles 2', shows: 'two cycles, then a summary' },
+    { line: 'wheelwright up --cycles 2 --seed 7 --json', shows: 'every event as a line of JSON' },
+  ],
+  load: () => import('./up.ts'),
+}
+
+export const EXPLAIN_FLAGS = {} as const satisfies Flags
+
+const explain: Command<typeof EXPLAIN_FLAGS> = {
+  name: 'explain',
+  summary: 'say what an error code means and what to do',
+  positionals: [{ name: 'CODE', optional: true, description: 'an error code; without it, all of them' }],
+  flags: EXPLAIN_FLAGS,
+  examples: [
+    { line: 'wheelwright explain USAGE', shows: 'one code' },
+    { line: 'wheelwright explain', shows: 'all codes' },
+  ],
+  load: () => import('./explain.ts'),
+}
+
+export const HELP_FLAGS = {} as const satisfies Flags
+
+const help: Command<typeof HELP_FLAGS> = {
+  name: 'help',
+  summary: 'show the help of a command',
+  positionals: [
+    { name: 'COMMAND', optional: true, description: 'the command; without it, all of them' },
+    { name: 'SUBCOMMAND', optional: true, description: 'a command of that command' },
+  ],
+  flags: HELP_FLAGS,
+  examples: [
+    { line: 'wheelwright help', shows: 'all commands' },
+    { line: 'wheelwright help up', shows: 'one command, the same as `wheelwright up --help`' },
+  ],
+  load: () => import('./help.ts'),
+}
+
+export const ROOT: Group = {
+  name: 'wheelwright',
+  summary: 'decentralised training of mixture-of-experts models',
+  commands: [up, explain, help],
+  examples: [
+    { line: 'wheelwright up', shows: 'a whole network on this machine' },
+    { line: 'wheelwright up --help', shows: 'what a command can do' },
+  ],
+}

@@ -1,0 +1,35 @@
+/**
+ * Binds the command line to this process: its streams, its signals, its last words.
+ *
+ * Everything that knows `process` is here and in main.ts's `start`, so that the rest can be tested without spawning.
+ */
+
+import { EXIT } from '../errors.ts'
+import type { Io } from './io.ts'
+
+/**
+ * A terminal sends Ctrl-C to the whole process group, and npm and our own door then forward it once more. So a second
+ * signal counts as the user's second only when it comes this much later. People need 0.2 s for two presses; echoes
+ * arrive within a few milliseconds, and this leaves room for a busy machine.
+ */
+const ECHO_MS = 150
+
+export function createProcessIo(): Io {
+  const stop = new AbortController()
+  let firstAt: number | null = null
+  const onSignal = () => {
+    const now = performance.now()
+    if (firstAt !== null && now - firstAt > ECHO_MS) process.exit(EXIT.interrupted)
+    firstAt ??= now
+    stop.abort()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', endQuietly)
+  return { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: stop.signal }
+}
+
+/** `wheelwright … | head` closes our stdout when it has seen enough: not our failure, and nobody is left to tell. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok)
+  throw error
+}

@@ -1,0 +1,101 @@
+/**
+ * Everything that can go wrong between us and the world: one registry of codes, one table of exit codes, one class.
+ *
+ * A code is for programs and metrics, `what`, `why` and `remedy` are for people. A new part of the product adds its
+ * codes here. What a peer sent is never an error but a verdict; a bug of ours is an assertion. Imports nothing.
+ */
+
+/** What the process says when it ends. Scripts may rely on these. */
+export const EXIT = {
+  /** The work is complete. A command that runs until it is told to stop, and was, is complete. */
+  ok: 0,
+  /** A bug of ours. */
+  internal: 1,
+  /** The command line makes no sense; nothing was done. */
+  usage: 2,
+  /** A file or a value that the user handed in is not what it should be. */
+  input: 3,
+  /** This machine lacks something: Node, a port, disk, memory. */
+  environment: 4,
+  /** Somebody else did not answer: a peer, a chain endpoint. The same command may work later. */
+  unavailable: 5,
+  /** The network answered, but did not settle what was asked of it: a cycle ended without its certificate. */
+  unsettled: 6,
+  /** Stopped by a signal before the work was complete: 128 + SIGINT, as shells have it. */
+  interrupted: 130,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+type ErrorEntry = {
+  readonly exit: ExitCode
+  /** One sentence: what it means when you see this code. */
+  readonly means: string
+  /** One sentence: what to do, when the place that threw knows nothing better. */
+  readonly remedy: string
+}
+
+export const ERRORS = {
+  INTERNAL: {
+    exit: EXIT.internal,
+    means: 'Wheelwright broke one of its own rules: this is a bug.',
+    remedy: 'Report it with the command line and the lines below it.',
+  },
+  USAGE: {
+    exit: EXIT.usage,
+    means: 'The command line names a command, a flag or a value that does not exist or does not fit.',
+    remedy: 'Run the same command with --help.',
+  },
+  SETUP_FAILED: {
+    exit: EXIT.environment,
+    means: 'The dependencies of a clone could not be installed.',
+    remedy: 'Check the network and the disk, then run the same command again.',
+  },
+  NODE_MISSING: {
+    exit: EXIT.environment,
+    means: 'The running Node is too old, and the one that Wheelwright brings along was not installed.',
+    remedy: 'Run `npm rebuild node --ignore-scripts=false` where wheelwright is installed, or use a newer Node.',
+  },
+  INTERRUPTED: {
+    exit: EXIT.interrupted,
+    means: 'A signal ended the command before its work was complete.',
+    remedy: 'Run the command again; nothing that was finished is lost.',
+  },
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export type ErrorData = Readonly<Record<string, string | number | boolean | null>>
+
+export type NodeErrorOptions = {
+  /** What happened, in one line. */
+  readonly what: string
+  /** Why it happened, as far as we know. */
+  readonly why: string
+  /** What to do about it; the registry's general advice when absent. */
+  readonly remedy?: string
+  /** Flat facts for programs: paths, numbers, names. */
+  readonly data?: ErrorData
+  /** The error underneath, for the log. */
+  readonly cause?: unknown
+}
+
+export class NodeError extends Error {
+  readonly code: ErrorCode
+  readonly what: string
+  readonly why: string
+  readonly remedy: string
+  readonly data: ErrorData
+
+  constructor(code: ErrorCode, { what, why, remedy, data, cause }: NodeErrorOptions) {
+    super(`${code}: ${what}: ${why}`, cause === undefined ? undefined : { cause })
+    this.name = 'NodeError'
+    this.code = code
+    this.what = what
+    this.why = why
+    this.remedy = remedy ?? ERRORS[code].remedy
+    this.data = data ?? {}
+  }
+}
+
+export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(ERRORS, text)

@@ -1,0 +1,9 @@
+/** Unit and simulation tests: everything under test/ but the real processes of test/e2e. */
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/e2e/**'],
+  },
+})
