@@ -56,6 +56,67 @@ export const ERRORS = {
     means: 'The running Node is too old, and the one that Wheelwright brings along was not installed.',
     remedy: 'Run `npm rebuild node --ignore-scripts=false` where wheelwright is installed, or use a newer Node.',
   },
+  FILE_UNREADABLE: {
+    exit: EXIT.input,
+    means: 'A file that was named cannot be read.',
+    remedy: 'Check the path and its permissions.',
+  },
+  CONSTITUTION_INVALID: {
+    exit: EXIT.input,
+    means: 'A constitution has a field that is missing, unknown or impossible; the field is named.',
+    remedy: 'Mend the named field; `wheelwright constitution check FILE` judges it again.',
+  },
+  ROOT_UNKNOWN: {
+    exit: EXIT.unavailable,
+    means:
+      'This node does not know the current root, and the chain does not show one that two thirds of the stake repeat.',
+    remedy: 'Wait for the next cycle; if it stays so, less than two thirds of the stake take part.',
+  },
+  ROOT_MALFORMED: {
+    exit: EXIT.unavailable,
+    means: 'The document of the current root, or of its model, is not well-formed.',
+    remedy: 'Check that the constitution is the one of this network; a quorum never signs such a root.',
+  },
+  COMMITMENT_LOST: {
+    exit: EXIT.unavailable,
+    means: 'The chain holds another commitment than the one that this node wrote, or none.',
+    remedy: 'Make sure that only one process runs with this hotkey; the next cycle starts clean.',
+  },
+  WINDOW_MISSED: {
+    exit: EXIT.unavailable,
+    means: 'A write was not in the finalised state when its window closed, so it does not exist.',
+    remedy: 'Nothing is lost but this cycle; if it happens again, check the chain endpoint and its lag.',
+  },
+  BLOCK_UNKNOWN: {
+    exit: EXIT.unavailable,
+    means: 'The chain endpoint cannot answer for this block: it is not final yet, or its state was pruned.',
+    remedy: 'Use an endpoint that keeps the state of the last cycles.',
+  },
+  BLOB_UNAVAILABLE: {
+    exit: EXIT.unavailable,
+    means: 'No peer in reach serves the content with this CID.',
+    remedy: 'Try again later, or name a peer that has it.',
+  },
+  BLOB_TOO_LARGE: {
+    exit: EXIT.unavailable,
+    means: 'The content with this CID is larger than what was agreed on.',
+    remedy: 'It is refused on purpose; whoever made it must keep to the limits of the constitution.',
+  },
+  EVALUATION_LATE: {
+    exit: EXIT.unsettled,
+    means: 'The evaluation did not end in time for this cycle, so this validator makes no report.',
+    remedy: 'Use a faster device, or a network with fewer seats or a longer phase.',
+  },
+  CYCLE_UNSETTLED: {
+    exit: EXIT.unsettled,
+    means: 'A cycle ended without its certificate: less than two thirds of the stake agreed in time.',
+    remedy: 'Look at the reports and attestations of that cycle in its events.',
+  },
+  DATA_MISSING: {
+    exit: EXIT.input,
+    means: 'There are no sequences to judge on: no sealed shard was opened and there is no public pool.',
+    remedy: 'Give the constitution a pool per domain, or this validator evaluation data.',
+  },
   INTERRUPTED: {
     exit: EXIT.interrupted,
     means: 'A signal ended the command before its work was complete.',

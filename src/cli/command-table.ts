@@ -3,6 +3,7 @@
  *
  * A command's flags stand apart from its entry, so that its file can take their types from here.
  */
+import { PRESET_NAMES } from '../protocol/preset.ts'
 import type { Command, Flags, Group } from './command.ts'
 
 export const UP_FLAGS = {
@@ -28,7 +29,13 @@ export const UP_FLAGS = {
     min: 0,
     max: 60_000,
     unit: 'ms',
-    description: 'how long a block of the local chain takes',
+    description: 'how long a block takes to watch; as fast as it can with --cycles, 100 without',
+  },
+  rogues: {
+    type: 'string',
+    valueName: 'KINDS',
+    default: 'all',
+    description: 'who tries to cheat: all, none, or a list of noise,copycat,late,hub,sybil,liar',
   },
 } as const satisfies Flags
 
@@ -38,10 +45,58 @@ const up: Command<typeof UP_FLAGS> = {
   flags: UP_FLAGS,
   examples: [
     { line: 'wheelwright up', shows: 'a network from nothing, until Ctrl-C' },
-    { line: 'wheelwright up --cycles 2', shows: 'two cycles, then a summary' },
+    { line: 'wheelwright up --cycles 2', shows: 'two cycles, each with its table' },
+    { line: 'wheelwright up --cycles 3 --rogues none', shows: 'the same among honest nodes' },
     { line: 'wheelwright up --cycles 2 --seed 7 --json', shows: 'every event as a line of JSON' },
   ],
   load: () => import('./up.ts'),
+}
+
+export const CONSTITUTION_CHECK_FLAGS = {} as const satisfies Flags
+
+const constitutionCheck: Command<typeof CONSTITUTION_CHECK_FLAGS> = {
+  name: 'check',
+  summary: 'judge a constitution and print the name of its network',
+  positionals: [{ name: 'FILE', description: 'a constitution as JSON, or - for standard input' }],
+  flags: CONSTITUTION_CHECK_FLAGS,
+  examples: [
+    {
+      line: 'wheelwright constitution check subnet.json',
+      shows: 'its CID and its deadlines, or the field that is wrong',
+    },
+    { line: 'wheelwright constitution check subnet.json --json', shows: 'the same for programs' },
+  ],
+  load: () => import('./constitution-check.ts'),
+}
+
+export const CONSTITUTION_EXAMPLE_FLAGS = {
+  preset: {
+    type: 'string',
+    valueName: 'NAME',
+    default: 'local',
+    oneOf: PRESET_NAMES,
+    description: 'whose clock and constants to start from',
+  },
+} as const satisfies Flags
+
+const constitutionExample: Command<typeof CONSTITUTION_EXAMPLE_FLAGS> = {
+  name: 'example',
+  summary: 'print a valid constitution to start from, as JSON',
+  flags: CONSTITUTION_EXAMPLE_FLAGS,
+  examples: [
+    {
+      line: 'wheelwright constitution example --preset mainnet',
+      shows: 'rules to edit: chain, model, groups',
+    },
+  ],
+  load: () => import('./constitution-example.ts'),
+}
+
+const constitution: Group = {
+  name: 'constitution',
+  summary: 'write and judge the rules of a network',
+  commands: [constitutionCheck, constitutionExample],
+  examples: [{ line: 'wheelwright constitution example', shows: 'the rules of a laptop network' }],
 }
 
 export const EXPLAIN_FLAGS = {} as const satisfies Flags
@@ -78,7 +133,7 @@ const help: Command<typeof HELP_FLAGS> = {
 export const ROOT: Group = {
   name: 'wheelwright',
   summary: 'decentralised training of mixture-of-experts models',
-  commands: [up, explain, help],
+  commands: [up, constitution, explain, help],
   examples: [
     { line: 'wheelwright up', shows: 'a whole network on this machine' },
     { line: 'wheelwright up --help', shows: 'what a command can do' },

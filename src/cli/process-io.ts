@@ -20,7 +20,10 @@ export function createProcessIo(): Io {
   const onSignal = () => {
     const now = performance.now()
     if (firstAt !== null && now - firstAt > ECHO_MS) process.exit(EXIT.interrupted)
-    firstAt ??= now
+    if (firstAt !== null) return
+    firstAt = now
+    // An echo that finds us on our way out would kill us: the process stays until all of them have come.
+    setTimeout(() => undefined, ECHO_MS)
     stop.abort()
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)

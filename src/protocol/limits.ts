@@ -5,6 +5,12 @@
  * before it looks at a single byte.
  */
 
+/**
+ * Values in one document, of any kind: a few bytes can each become an object of sixty. The most that a valid one needs is
+ * the 65,536 sequences of a pool; a manifest of 2,048 tensors has some 35,000.
+ */
+export const ITEMS_MAX = 128 * 1024
+
 /** One gossip message, envelope included. The largest is a report (below) and its frame. */
 export const MESSAGE_BYTES_MAX = 128 * 1024
 
@@ -36,8 +42,8 @@ export const TENSORS_MAX = 2_048
 /** A root: 512 certified rows of at most 180 bytes, 64 groups of at most 300, and the fixed part. */
 export const ROOT_BYTES_MAX = 160 * 1024
 
-/** A peer card travels inside every reveal, so it stays small. */
-export const CARD_BYTES_MAX = 2 * 1024
+/** A peer card travels inside every reveal, so it stays small: 8 addresses of 256 characters, and 400 bytes of frame. */
+export const CARD_BYTES_MAX = 3 * 1024
 export const ADDRESSES_MAX = 8
 export const ADDRESS_CHARS_MAX = 256
 

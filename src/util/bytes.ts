@@ -7,7 +7,10 @@
 import { assert } from './assert.ts'
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-const HEX_TEXT = /^(?:[0-9a-f]{2})*$/
+
+/** NaN for what is no lower-case digit, so that a byte made of it is NaN too. */
+const digitOf = (char: number): number =>
+  char >= 0x30 && char <= 0x39 ? char - 0x30 : char >= 0x61 && char <= 0x66 ? char - 0x57 : Number.NaN
 
 export function toHex(bytes: Uint8Array): string {
   let text = ''
@@ -17,9 +20,13 @@ export function toHex(bytes: Uint8Array): string {
 
 /** `null` when the text is not lower-case hexadecimal of whole bytes. */
 export function fromHex(text: string): Uint8Array | null {
-  if (!HEX_TEXT.test(text)) return null
+  if (text.length % 2 !== 0) return null
   const bytes = new Uint8Array(text.length / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = 16 * digitOf(text.charCodeAt(2 * i)) + digitOf(text.charCodeAt(2 * i + 1))
+    if (Number.isNaN(byte)) return null
+    bytes[i] = byte
+  }
   return bytes
 }
 
@@ -41,7 +48,10 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
+  if (a.length !== b.length) return false
+  // A plain loop: every document that is decoded is compared with its canonical form, and `every` takes seven times as long.
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)

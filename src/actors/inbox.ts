@@ -1,0 +1,170 @@
+/**
+ * The inbox: what a node knows and what it has heard in the open cycle, and the gates through which it hears.
+ *
+ * One rule, two doors: the gossip border asks the same judges as whoever reads the inbox later. A message whose window is
+ * not final yet waits here, bounded, and is judged again when the facts arrive. Nobody adjudicates lateness.
+ */
+import type { Gate, PeerAddress } from '../ports.ts'
+import { decodeRecord, type SlotRecord } from '../protocol/commitment.ts'
+import type { Constitution, Network } from '../protocol/constitution.ts'
+import { MESSAGE_KINDS, type MessageKind, openEnvelope, type Verify } from '../protocol/envelope.ts'
+import { judgeBody, judgeMessage, type Message, readBody, recordKey, type View } from '../protocol/gossip.ts'
+import { EARLY_MESSAGES_MAX, REPORT_BYTES_MAX } from '../protocol/limits.ts'
+import type { PeerCard } from '../protocol/peer-card.ts'
+import type { ReportTerms } from '../protocol/report.ts'
+import { decodeReport, type Report } from '../protocol/report.ts'
+import type { Reveal } from '../protocol/reveal.ts'
+import { Flaw } from '../protocol/schema.ts'
+import { openingKey } from '../protocol/shard.ts'
+import { assert } from '../util/assert.ts'
+
+/** What the node reads from the chain in the course of a cycle. `null` until the block in question is final. */
+export type Knowledge = {
+  cycle: number
+  block: number
+  registered: ReadonlySet<string>
+  validators: { has(hotkey: string): boolean }
+  commitments: View['commitments']
+  open: boolean
+  seals: View['seals']
+  terms: ReportTerms | null
+  hashes: View['hashes']
+}
+
+export type Inbox = {
+  readonly known: Readonly<Knowledge>
+  readonly cards: ReadonlyMap<string, PeerCard>
+  readonly reveals: ReadonlyMap<string, Reveal>
+  /** Opened shards: `openingKey` → CID. */
+  readonly openings: ReadonlyMap<string, string>
+  /** Well-formed bodies that match their commitments. */
+  readonly reports: ReadonlyMap<string, Report>
+  readonly gate: (kind: MessageKind) => Gate
+  /** New facts: early messages are judged again. */
+  readonly learn: (facts: Partial<Knowledge>) => void
+  /** A new cycle: nothing of the old one is kept but cards. */
+  readonly begin: (facts: Knowledge) => void
+  /** Where a hotkey can be reached, from its card. */
+  readonly addressOf: (hotkey: string) => readonly PeerAddress[]
+}
+
+type Heard = {
+  readonly cards: Map<string, PeerCard>
+  readonly reveals: Map<string, Reveal>
+  readonly openings: Map<string, string>
+  readonly reports: Map<string, Report>
+  readonly records: Map<string, SlotRecord>
+}
+
+export type InboxOptions = {
+  readonly network: Network
+  readonly constitution: Constitution
+  readonly privateAllowed: boolean
+}
+
+export function createInbox(
+  { network, constitution, privateAllowed }: InboxOptions,
+  { verify, heard }: { readonly verify: Verify; readonly heard: (message: Message) => void },
+): Inbox {
+  const boxes: Heard = {
+    cards: new Map(),
+    reveals: new Map(),
+    openings: new Map(),
+    reports: new Map(),
+    records: new Map(),
+  }
+  let known: Knowledge = NOTHING_KNOWN
+  let early: Message[] = []
+  const view = (): View => ({
+    ...known,
+    ...boxes,
+    network,
+    verify,
+    privateAllowed,
+    cardBlocksMax: constitution.limits.cardBlocks,
+  })
+  const keep = (message: Message): void => {
+    file(boxes, message, network, known.terms)
+    heard(message)
+  }
+  const learn = (facts: Partial<Knowledge>): void => {
+    known = { ...known, ...facts }
+    const waiting = early
+    early = []
+    for (const message of waiting) {
+      const verdict = judgeBody(view(), message)
+      if (verdict.kind === 'accept') keep(message)
+      else if (verdict.kind === 'ignore' && verdict.code === 'EARLY') early.push(message)
+    }
+  }
+  return {
+    ...boxes,
+    get known() {
+      return known
+    },
+    gate: (kind) => (_from, bytes) => {
+      const { verdict, message } = judgeMessage(view(), kind, bytes)
+      if (message !== null && verdict.kind === 'accept') keep(message)
+      else if (message !== null && early.length < EARLY_MESSAGES_MAX) early.push(message)
+      return verdict
+    },
+    learn,
+    begin: (facts) => {
+      for (const box of [boxes.reveals, boxes.openings, boxes.reports, boxes.records]) box.clear()
+      learn(facts)
+    },
+    addressOf: (hotkey) => {
+      const card = boxes.cards.get(hotkey)
+      return card === undefined ? [] : [{ peerId: card.peerId, addresses: card.addresses }]
+    },
+  }
+}
+
+const NOTHING_KNOWN: Knowledge = {
+  cycle: 0,
+  block: 0,
+  registered: new Set(),
+  validators: new Set<string>(),
+  commitments: null,
+  open: false,
+  seals: new Map(),
+  terms: null,
+  hashes: null,
+}
+
+/** Puts an accepted message where its readers look. */
+function file(boxes: Heard, { kind, envelope, body }: Message, network: Network, terms: ReportTerms | null): void {
+  const { hotkey } = envelope
+  switch (kind) {
+    case 'card':
+      boxes.cards.set(hotkey, body)
+      return
+    case 'reveal': {
+      boxes.reveals.set(hotkey, body)
+      const inner = openEnvelope(body.card)
+      const card = inner instanceof Flaw ? inner : readBody('card', inner)
+      const held = boxes.cards.get(hotkey)
+      if (card instanceof Flaw || card.kind !== 'card') return
+      if (held === undefined || held.sequence < card.body.sequence) boxes.cards.set(hotkey, card.body)
+      return
+    }
+    case 'shard':
+      boxes.openings.set(openingKey(hotkey, body.domain), body.shard)
+      return
+    case 'report': {
+      assert(terms !== null && body.report.length <= REPORT_BYTES_MAX, 'a report was accepted under its terms')
+      const report = decodeReport(terms, body.report)
+      if (!(report instanceof Flaw)) boxes.reports.set(hotkey, report)
+      return
+    }
+    case 'record': {
+      const slot = decodeRecord(network, body.record)
+      if (slot !== null) boxes.records.set(recordKey(hotkey, slot), slot)
+      return
+    }
+    default:
+      kind satisfies never
+  }
+}
+
+export const ALL_KINDS = MESSAGE_KINDS

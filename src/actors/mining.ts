@@ -1,0 +1,81 @@
+/**
+ * What a miner does in a cycle, step by step. When each step happens is in miner.ts.
+ */
+import { NodeError } from '../errors.ts'
+import type { Cancel, MinerPorts } from '../ports.ts'
+import { cidOf } from '../protocol/codec.ts'
+import { commitmentHash, encodeRecord, saltInput } from '../protocol/commitment.ts'
+import { encodeSubmission, type TensorEntry } from '../protocol/manifest.ts'
+import { toHex } from '../util/bytes.ts'
+import { type CycleFacts, deadlinesIn, domainOf, type Opening, openCycle, readAdopted, type Self } from './cycle.ts'
+import { readCommitments } from './fact.ts'
+
+export type Committed = { readonly manifest: string; readonly salt: string; readonly tensors: readonly TensorEntry[] }
+
+/** What the steps of a cycle leave for one another. */
+export type MinerFacts = CycleFacts & {
+  readonly opening?: Opening
+  readonly trained?: readonly TensorEntry[]
+  readonly committed?: Committed
+  readonly adopted?: string | null
+  /** Aborted when the training window ends: the trainer then returns what it has. */
+  readonly enough: AbortController
+}
+
+export type MinerStep = 'open' | 'train' | 'commit' | 'reveal' | 'adopt'
+type Step = (facts: MinerFacts, opts: Cancel) => Promise<Partial<MinerFacts>>
+
+export const createMining = (self: Self, group: string, ports: MinerPorts): { readonly [S in MinerStep]: Step } => ({
+  open: async ({ input }, opts) => ({ opening: await openCycle(self, ports, input, opts) }),
+
+  train: async ({ input, opening, enough }, opts) => {
+    const model = { manifest: known(opening).base.root.model, from: [] }
+    const task = { model, group, domain: domainOf(self, group), cycle: input.cycle, enough: enough.signal }
+    return { trained: await ports.trainer.train(task, opts) }
+  },
+
+  /** The body is on disk before its hash is sent, and withheld from peers until the window is final. */
+  commit: async ({ input: { cycle }, opening, trained }, { signal }) => {
+    const { hotkey } = ports.keys
+    const tensors = known(trained).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    const network = self.network.constitution
+    const base = known(opening).base.cid
+    const manifest = encodeSubmission({ network, cycle, group, base, hotkey, encoding: 'values', tensors })
+    await ports.blobs.put(manifest, { codec: 'dag-cbor', withheld: true, signal })
+    const salt = toHex(ports.keys.mac(saltInput(self.network, cycle, 'submission')))
+    const content = cidOf(manifest)
+    const hash = commitmentHash(self.network, { cycle, kind: 'submission', hotkey, content, salt })
+    const record = encodeRecord(self.network, { kind: 'submission', cycle, hash })
+    await ports.chain.writeSlot(record, { lastBlock: deadlinesIn(self, cycle).commit, signal })
+    return { committed: { manifest: content, salt, tensors } }
+  },
+
+  /** Never before the commit window is final: a copier could still commit. Never without our own commitment in it. */
+  reveal: async ({ input: { cycle }, committed }, opts) => {
+    const { manifest, salt, tensors } = known(committed)
+    const { commit, last } = deadlinesIn(self, cycle)
+    const commitments = await readCommitments(ports.chain, self.network, cycle, commit, opts)
+    const { hotkey } = ports.keys
+    const hash = commitmentHash(self.network, { cycle, kind: 'submission', hotkey, content: manifest, salt })
+    if (commitments.get(hotkey)?.hash !== hash) {
+      throw new NodeError('COMMITMENT_LOST', {
+        what: `the commitment of cycle ${cycle} is not on chain`,
+        why: `block ${commit} holds another one, or none: another process may write with the same hotkey`,
+      })
+    }
+    for (const cid of [manifest, ...tensors.map((tensor) => tensor.cid)]) await ports.blobs.release(cid)
+    const card = self.voice.card(cycle, last + self.constitution.limits.cardBlocks)
+    await self.voice.say('reveal', cycle, { kind: 'submission', manifest, salt, card }, opts)
+    return {}
+  },
+
+  adopt: async ({ opening }, opts) => ({
+    adopted: opening === undefined ? null : await readAdopted(self, ports, opening.snapshot, opts),
+  }),
+})
+
+/** A step's input was left by the step before it, or the chart is wrong. */
+export function known<T>(fact: T | undefined): T {
+  if (fact === undefined) throw new Error('broken invariant: the chart runs steps in the order of what they need')
+  return fact
+}

@@ -1,0 +1,48 @@
+/**
+ * The voice: what this node says over gossip, each kind sealed in its envelope by the hotkey.
+ */
+import type { Cancel, Ports } from '../ports.ts'
+import { encodeRecord, type SlotRecord } from '../protocol/commitment.ts'
+import type { Network } from '../protocol/constitution.ts'
+import { type MessageKind, seal } from '../protocol/envelope.ts'
+import { type Bodies, MESSAGE_RULES } from '../protocol/gossip.ts'
+import { peerClaim } from '../protocol/peer-card.ts'
+import type { Shape } from '../protocol/schema.ts'
+
+export type Voice = {
+  /** A fresh peer card in its envelope, good until a block. A later one has the greater sequence. */
+  readonly card: (cycle: number, expires: number) => Uint8Array
+  readonly sayCard: (cycle: number, expires: number, opts: Cancel) => Promise<void>
+  readonly say: <K extends MessageKind>(kind: K, cycle: number, body: Bodies[K], opts: Cancel) => Promise<void>
+  readonly sayRecord: (slot: SlotRecord, opts: Cancel) => Promise<void>
+}
+
+type Mouth = Pick<Ports, 'keys' | 'network' | 'clock'>
+
+/** `echo` hears every own message as peers do: what our own judges refuse would be refused everywhere. */
+export type Echo = (kind: MessageKind, bytes: Uint8Array) => void
+
+export function createVoice(network: Network, echo: Echo, { keys, network: gossip, clock }: Mouth): Voice {
+  const sealed = <K extends MessageKind>(kind: K, cycle: number, body: Bodies[K]): Uint8Array => {
+    const shape = MESSAGE_RULES[kind].shape as Shape<Bodies[K]>
+    return seal(network, { kind, cycle, hotkey: keys.hotkey }, shape, body, keys.sign)
+  }
+  const send = (kind: MessageKind, bytes: Uint8Array, opts: Cancel): Promise<void> => {
+    echo(kind, bytes)
+    return gossip.publish(kind, bytes, opts)
+  }
+  const say: Voice['say'] = (kind, cycle, body, opts) => send(kind, sealed(kind, cycle, body), opts)
+  const card: Voice['card'] = (cycle, expires) => {
+    // Time only orders a hotkey's own cards; no rule compares it with anybody else's.
+    const claim = { expires, sequence: Math.floor(clock.now()) }
+    const proof = keys.prove(peerClaim(network, keys.hotkey, claim))
+    const { peerId, addresses } = gossip.self
+    return sealed('card', cycle, { ...claim, peerId, addresses, proof })
+  }
+  return {
+    card,
+    sayCard: (cycle, expires, opts) => send('card', card(cycle, expires), opts),
+    say,
+    sayRecord: (slot, opts) => say('record', slot.cycle, { record: encodeRecord(network, slot) }, opts),
+  }
+}

@@ -1,0 +1,61 @@
+/** What `wheelwright up` prints for people: the phases as they come, and a table per settled cycle. */
+import type { Actor } from '../sim/world.ts'
+import type { Style } from './io.ts'
+import type { CycleStory, Line } from './story.ts'
+
+const NAME_CHARS = 18
+const nats = (value: number): string => (value === 0 ? '—' : value.toFixed(4))
+const percent = (share: number): string => (share === 0 ? '—' : `${(100 * share).toFixed(1)} %`)
+
+export function openingText(actors: readonly Actor[], seed: number, start: string): string {
+  const count = (role: Actor['role']): number => actors.filter((actor) => actor.role === role).length
+  return (
+    `a network of ${count('validator')} validators and ${count('miner')} miners in this process, seed ${seed}\n` +
+    `  constitution ${start}\n  every block, message, score and weight is real protocol; model, chain and network are toys in memory\n`
+  )
+}
+
+export const phaseText = (cycle: number, phase: string, block: number, { dim }: Style): string =>
+  `  ${dim(`cycle ${String(cycle).padEnd(3)} block ${String(block).padEnd(6)}`)} ${phase}\n`
+
+export function cycleText(story: CycleStory, actors: readonly Actor[], { bold, dim }: Style): string {
+  const names = new Map(actors.map(({ hotkey, name }) => [hotkey, name]))
+  const lines = story.lines.toSorted(
+    (a, b) =>
+      compare(a.group ?? '', b.group ?? '') || b.reward - a.reward || compare(nameOf(a, names), nameOf(b, names)),
+  )
+  const losses = Object.entries(story.loss).map(
+    ([domain, { before, after }]) => `${domain} ${before.toFixed(4)} → ${after.toFixed(4)}`,
+  )
+  const status = story.certified ? `certified by ${percent(story.stake)} of the stake` : 'not certified'
+  return [
+    '',
+    bold(`cycle ${story.cycle}: ${status}, held by ${story.settledBy} validators`),
+    `  root    ${story.root}`,
+    `  loss    ${losses.join('   ')}`,
+    dim(`  ${row('miner', 'group', 'gain', 'adds', 'reward', 'why not')}`),
+    ...lines.map((line) => `  ${rowOf(line, names)}`),
+    `  ${row('burned', '', '', '', percent(story.burned), '')}`,
+    `  weights on chain, read back by ${story.landedBy} validators: ${weightsText(story)}`,
+    '',
+    '',
+  ].join('\n')
+}
+
+const rowOf = (line: Line, names: ReadonlyMap<string, string>): string =>
+  row(
+    nameOf(line, names),
+    line.group ?? '',
+    nats(line.gain),
+    nats(line.marginal),
+    percent(line.reward),
+    line.reason ?? '',
+  )
+
+const nameOf = ({ hotkey }: Line, names: ReadonlyMap<string, string>): string => names.get(hotkey) ?? hotkey
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+const row = (name: string, group: string, gain: string, adds: string, reward: string, why: string): string =>
+  `${name.padEnd(NAME_CHARS)} ${group.padEnd(9)} ${gain.padStart(7)} ${adds.padStart(7)} ${reward.padStart(7)}   ${why}`.trimEnd()
+
+const weightsText = ({ weights }: CycleStory): string => weights.map(([uid, weight]) => `${uid}:${weight}`).join(' ')
