@@ -90,7 +90,7 @@ export async function openCycle(
     hashes: null,
   })
   const expires = first + self.constitution.limits.cardBlocks
-  await self.voice.sayCard(cycle, expires, opts)
+  self.voice.sayCard(cycle, expires, opts)
   const base = await fetchBase(blobs, root, { from: holdersOf(self, snapshot), ...opts })
   if (base === null) {
     throw new NodeError('ROOT_MALFORMED', { what: 'the current root cannot be read', why: `root ${root} is malformed` })

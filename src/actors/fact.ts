@@ -4,6 +4,7 @@
 import type { Cancel, Chain } from '../ports.ts'
 import { decodeRecord, type SlotRecord } from '../protocol/commitment.ts'
 import type { Network } from '../protocol/constitution.ts'
+import { commitmentsOf } from '../protocol/reveal.ts'
 import { type Snapshot, snapshotOf } from '../protocol/snapshot.ts'
 
 /** A record in a slot, and where in the chain it was written. */
@@ -48,12 +49,9 @@ export async function readOpening(
 export async function readCommitments(
   chain: Chain,
   network: Network,
-  cycle: number,
+  snapshot: Snapshot,
   block: number,
   opts: Cancel,
 ): Promise<ReadonlyMap<string, Written>> {
-  const slots = await readSlots(chain, network, block, opts)
-  return new Map(
-    [...slots].filter(([, slot]) => slot.cycle === cycle && (slot.kind === 'submission' || slot.kind === 'router')),
-  )
+  return commitmentsOf(snapshot, await readSlots(chain, network, block, opts))
 }

@@ -7,8 +7,8 @@
 import type { Gate, PeerAddress } from '../ports.ts'
 import { decodeRecord, type SlotRecord } from '../protocol/commitment.ts'
 import type { Constitution, Network } from '../protocol/constitution.ts'
-import { MESSAGE_KINDS, type MessageKind, openEnvelope, type Verify } from '../protocol/envelope.ts'
-import { judgeBody, judgeMessage, type Message, readBody, recordKey, type View } from '../protocol/gossip.ts'
+import { MESSAGE_KINDS, type MessageKind, type Verify } from '../protocol/envelope.ts'
+import { carriedCard, judgeBody, judgeMessage, type Message, recordKey, type View } from '../protocol/gossip.ts'
 import { EARLY_MESSAGES_MAX, REPORT_BYTES_MAX } from '../protocol/limits.ts'
 import type { PeerCard } from '../protocol/peer-card.ts'
 import type { ReportTerms } from '../protocol/report.ts'
@@ -42,7 +42,7 @@ export type Inbox = {
   readonly gate: (kind: MessageKind) => Gate
   /** New facts: early messages are judged again. */
   readonly learn: (facts: Partial<Knowledge>) => void
-  /** A new cycle: nothing of the old one is kept but cards. */
+  /** A new cycle: nothing of the old one is kept but cards that have not expired. */
   readonly begin: (facts: Knowledge) => void
   /** Where a hotkey can be reached, from its card. */
   readonly addressOf: (hotkey: string) => readonly PeerAddress[]
@@ -74,7 +74,7 @@ export function createInbox(
     records: new Map(),
   }
   let known: Knowledge = NOTHING_KNOWN
-  let early: Message[] = []
+  let early = new Map<string, Message>()
   const view = (): View => ({
     ...known,
     ...boxes,
@@ -84,17 +84,17 @@ export function createInbox(
     cardBlocksMax: constitution.limits.cardBlocks,
   })
   const keep = (message: Message): void => {
-    file(boxes, message, network, known.terms)
+    file(boxes, message, view())
     heard(message)
   }
   const learn = (facts: Partial<Knowledge>): void => {
     known = { ...known, ...facts }
     const waiting = early
-    early = []
-    for (const message of waiting) {
+    early = new Map()
+    for (const [key, message] of waiting) {
       const verdict = judgeBody(view(), message)
       if (verdict.kind === 'accept') keep(message)
-      else if (verdict.kind === 'ignore' && verdict.code === 'EARLY') early.push(message)
+      else if (verdict.kind === 'ignore' && verdict.code === 'EARLY') early.set(key, message)
     }
   }
   return {
@@ -105,12 +105,13 @@ export function createInbox(
     gate: (kind) => (_from, bytes) => {
       const { verdict, message } = judgeMessage(view(), kind, bytes)
       if (message !== null && verdict.kind === 'accept') keep(message)
-      else if (message !== null && early.length < EARLY_MESSAGES_MAX) early.push(message)
+      else if (message !== null) setBounded(early, earlyKey(message), message, EARLY_MESSAGES_MAX)
       return verdict
     },
     learn,
     begin: (facts) => {
       for (const box of [boxes.reveals, boxes.openings, boxes.reports, boxes.records]) box.clear()
+      for (const [hotkey, { expires }] of boxes.cards) if (expires < facts.block) boxes.cards.delete(hotkey)
       learn(facts)
     },
     addressOf: (hotkey) => {
@@ -132,8 +133,16 @@ const NOTHING_KNOWN: Knowledge = {
   hashes: null,
 }
 
+/** One early message of a kind for each author, the latest: nobody takes up all the room by repeating itself. */
+const earlyKey = ({ kind, envelope: { hotkey }, body }: Message): string =>
+  kind === 'shard' ? `${kind}/${openingKey(hotkey, body.domain)}` : `${kind}/${hotkey}`
+
+function setBounded<T>(map: Map<string, T>, key: string, value: T, sizeMax: number): void {
+  if (map.has(key) || map.size < sizeMax) map.set(key, value)
+}
+
 /** Puts an accepted message where its readers look. */
-function file(boxes: Heard, { kind, envelope, body }: Message, network: Network, terms: ReportTerms | null): void {
+function file(boxes: Heard, { kind, envelope, body }: Message, view: View): void {
   const { hotkey } = envelope
   switch (kind) {
     case 'card':
@@ -141,24 +150,22 @@ function file(boxes: Heard, { kind, envelope, body }: Message, network: Network,
       return
     case 'reveal': {
       boxes.reveals.set(hotkey, body)
-      const inner = openEnvelope(body.card)
-      const card = inner instanceof Flaw ? inner : readBody('card', inner)
-      const held = boxes.cards.get(hotkey)
-      if (card instanceof Flaw || card.kind !== 'card') return
-      if (held === undefined || held.sequence < card.body.sequence) boxes.cards.set(hotkey, card.body)
+      const card = carriedCard(view, envelope, body)
+      if (card !== null) boxes.cards.set(hotkey, card)
       return
     }
     case 'shard':
       boxes.openings.set(openingKey(hotkey, body.domain), body.shard)
       return
     case 'report': {
+      const { terms } = view
       assert(terms !== null && body.report.length <= REPORT_BYTES_MAX, 'a report was accepted under its terms')
       const report = decodeReport(terms, body.report)
       if (!(report instanceof Flaw)) boxes.reports.set(hotkey, report)
       return
     }
     case 'record': {
-      const slot = decodeRecord(network, body.record)
+      const slot = decodeRecord(view.network, body.record)
       if (slot !== null) boxes.records.set(recordKey(hotkey, slot), slot)
       return
     }

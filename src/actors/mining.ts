@@ -51,10 +51,11 @@ export const createMining = (self: Self, group: string, ports: MinerPorts): { re
   },
 
   /** Never before the commit window is final: a copier could still commit. Never without our own commitment in it. */
-  reveal: async ({ input: { cycle }, committed }, opts) => {
+  reveal: async ({ input: { cycle }, opening, committed }, opts) => {
     const { manifest, salt, tensors } = known(committed)
     const { commit, last } = deadlinesIn(self, cycle)
-    const commitments = await readCommitments(ports.chain, self.network, cycle, commit, opts)
+    const { snapshot } = known(opening)
+    const commitments = await readCommitments(ports.chain, self.network, snapshot, commit, opts)
     const { hotkey } = ports.keys
     const hash = commitmentHash(self.network, { cycle, kind: 'submission', hotkey, content: manifest, salt })
     if (commitments.get(hotkey)?.hash !== hash) {

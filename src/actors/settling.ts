@@ -64,7 +64,7 @@ export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S
     if (computed === undefined) return {}
     const hash = made?.hash ?? NO_HASH
     const slot: SlotRecord = { kind: 'root', cycle, hash, root: computed, bitmap: bitmap ?? EMPTY_BITMAP }
-    await self.voice.sayRecord(slot, { signal })
+    self.voice.sayRecord(slot, { signal })
     await ports.chain.writeSlot(encodeRecord(self.network, slot), { lastBlock: deadlinesIn(self, cycle).merge, signal })
     return {}
   },

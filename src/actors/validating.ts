@@ -47,9 +47,10 @@ export const createValidating = (
 ): { readonly [S in ValidatorStep]: ValidatorWork } => ({
   open: async ({ input }, opts) => ({ opening: await openCycle(self, ports, input, opts) }),
 
-  match: async ({ input: { cycle } }, opts) => {
+  match: async ({ input: { cycle }, opening }, opts) => {
     const block = deadlinesIn(self, cycle).commit
-    const commitments = await readCommitments(ports.chain, self.network, cycle, block, opts)
+    const { snapshot } = known(opening)
+    const commitments = await readCommitments(ports.chain, self.network, snapshot, block, opts)
     self.inbox.learn({ commitments, block })
     return { commitments }
   },
@@ -97,7 +98,7 @@ export const createValidating = (
     const { placeOf } = snapshot
     const bitmap = bitmapOf([...self.inbox.reports.keys()].flatMap((hotkey) => placeOf.get(hotkey) ?? []))
     const slot: SlotRecord = { kind: 'attest', cycle, hash: made?.hash ?? NO_HASH, root: base.cid, bitmap }
-    await self.voice.sayRecord(slot, { signal })
+    self.voice.sayRecord(slot, { signal })
     await ports.chain.writeSlot(encodeRecord(self.network, slot), {
       lastBlock: deadlinesIn(self, cycle).attest,
       signal,

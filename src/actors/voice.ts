@@ -12,17 +12,18 @@ import type { Shape } from '../protocol/schema.ts'
 export type Voice = {
   /** A fresh peer card in its envelope, good until a block. A later one has the greater sequence. */
   readonly card: (cycle: number, expires: number) => Uint8Array
-  readonly sayCard: (cycle: number, expires: number, opts: Cancel) => Promise<void>
   readonly say: <K extends MessageKind>(kind: K, cycle: number, body: Bodies[K], opts: Cancel) => Promise<void>
-  readonly sayRecord: (slot: SlotRecord, opts: Cancel) => Promise<void>
+  /** A card, and what the chain will say anyway: courtesies. Nothing waits for them, and none of them fails a step. */
+  readonly sayCard: (cycle: number, expires: number, opts: Cancel) => void
+  readonly sayRecord: (slot: SlotRecord, opts: Cancel) => void
 }
 
-type Mouth = Pick<Ports, 'keys' | 'network' | 'clock'>
+type Mouth = Pick<Ports, 'keys' | 'network' | 'clock' | 'log'>
 
 /** `echo` hears every own message as peers do: what our own judges refuse would be refused everywhere. */
 export type Echo = (kind: MessageKind, bytes: Uint8Array) => void
 
-export function createVoice(network: Network, echo: Echo, { keys, network: gossip, clock }: Mouth): Voice {
+export function createVoice(network: Network, echo: Echo, { keys, network: gossip, clock, log }: Mouth): Voice {
   const sealed = <K extends MessageKind>(kind: K, cycle: number, body: Bodies[K]): Uint8Array => {
     const shape = MESSAGE_RULES[kind].shape as Shape<Bodies[K]>
     return seal(network, { kind, cycle, hotkey: keys.hotkey }, shape, body, keys.sign)
@@ -39,10 +40,14 @@ export function createVoice(network: Network, echo: Echo, { keys, network: gossi
     const { peerId, addresses } = gossip.self
     return sealed('card', cycle, { ...claim, peerId, addresses, proof })
   }
+  const offer = (kind: MessageKind, bytes: Uint8Array, opts: Cancel): void => {
+    send(kind, bytes, opts).catch((error) => log.warn('a courtesy was not said', { kind, why: String(error) }))
+  }
   return {
     card,
-    sayCard: (cycle, expires, opts) => send('card', card(cycle, expires), opts),
     say,
-    sayRecord: (slot, opts) => say('record', slot.cycle, { record: encodeRecord(network, slot) }, opts),
+    sayCard: (cycle, expires, opts) => offer('card', card(cycle, expires), opts),
+    sayRecord: (slot, opts) =>
+      offer('record', sealed('record', slot.cycle, { record: encodeRecord(network, slot) }), opts),
   }
 }

@@ -10,7 +10,6 @@ import { cidOf, decode, encode } from './codec.ts'
 import {
   BLOCK_MAX,
   CONSTITUTION_BYTES_MAX,
-  DOMAINS_MAX,
   EPOCH_SPACE_BYTES,
   GROUPS_MAX,
   PHASE_BLOCKS_MAX,
@@ -21,7 +20,7 @@ import {
 } from './limits.ts'
 import { Flaw, id, integer, link, list, literal, nullable, record, type TypeOf } from './schema.ts'
 import { TOKEN_BYTES } from './shard.ts'
-import { domainsOf, groupsOf, type Taken, trackShape } from './track.ts'
+import { groupsOf, type Taken, trackShape } from './track.ts'
 import { TRACK_RULES } from './track-rule.ts'
 
 const blocks = integer(1, PHASE_BLOCKS_MAX)
@@ -183,12 +182,9 @@ function checkTracks(constitution: Constitution): Flaw | null {
     const flaw = TRACK_RULES[track.kind].check(track, `tracks[${i}]`, taken)
     if (flaw !== null) return flaw
   }
-  // Roots, reports and models list the groups of all tracks together, reports the domains.
-  const [groups, domains] = [groupsOf(constitution).length, domainsOf(constitution).length]
+  // Roots, reports and models list the groups of all tracks together. Domains are no more: each has a group.
+  const groups = groupsOf(constitution).length
   if (groups > GROUPS_MAX) return new Flaw('tracks', `have ${groups} groups in all, at most ${GROUPS_MAX} are allowed`)
-  if (domains > DOMAINS_MAX) {
-    return new Flaw('tracks', `have ${domains} domains in all, at most ${DOMAINS_MAX} are allowed`)
-  }
   const seats = groupsOf(constitution).reduce((sum, group) => sum + group.seats, 0)
   if (seats <= SEATS_MAX) return null
   return new Flaw('tracks', `groups have ${seats} seats in all, at most ${SEATS_MAX} are allowed`)

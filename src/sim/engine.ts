@@ -74,10 +74,25 @@ export async function groupTensor(blobs: Blobs, model: ModelRef, group: string, 
   return entry
 }
 
-/** A tensor that is what its manifest says. */
+/** The bytes under an entry's CID, or `null` when they are not what the entry says: a peer wrote both. */
+async function readClaimed(
+  blobs: Blobs,
+  entry: TensorEntry,
+  from: ModelRef['from'],
+  opts: Cancel,
+): Promise<Uint8Array | null> {
+  const { cid, dtype, shape, bytes: length, sha256 } = entry
+  const bytes = await blobs.get(cid, { bytesMax: length, from, ...opts }).catch((error) => {
+    if (error instanceof NodeError && error.code === 'BLOB_TOO_LARGE') return null
+    throw error
+  })
+  return bytes?.length === length && toHex(tensorDigest(dtype, shape, bytes)) === sha256 ? bytes : null
+}
+
+/** A tensor that was judged before: it is what its manifest says, or it is damaged. */
 async function readTensor(blobs: Blobs, entry: TensorEntry, from: ModelRef['from'], opts: Cancel): Promise<Uint8Array> {
-  const bytes = await blobs.get(entry.cid, { bytesMax: TENSOR_BYTES, from, ...opts })
-  if (toHex(tensorDigest(entry.dtype, entry.shape, bytes)) === entry.sha256) return bytes
+  const bytes = await readClaimed(blobs, entry, from, opts)
+  if (bytes !== null) return bytes
   throw new NodeError('BLOB_UNAVAILABLE', { what: `tensor ${entry.name} is damaged`, why: 'its digest differs' })
 }
 
@@ -139,7 +154,10 @@ export function createToyEvaluator(
       const weights = await weightsOf(blobs, groups, model, overlay, opts)
       const losses: number[] = []
       for (const sequence of samples.sequences) {
-        if (checkpoints.includes(losses.length) && !goOn(losses)) return losses
+        if (checkpoints.includes(losses.length)) {
+          if (!goOn([...losses])) return losses
+          opts.signal.throwIfAborted()
+        }
         losses.push(toyLoss(groups, weights, sequence))
       }
       return losses
@@ -147,8 +165,8 @@ export function createToyEvaluator(
     inspect: async ({ model, tensors, from, normRatioMilli }, opts) => {
       const base = await modelTensors(blobs, model, opts)
       for (const entry of tensors) {
-        const bytes = await blobs.get(entry.cid, { bytesMax: TENSOR_BYTES, from, ...opts })
-        if (toHex(tensorDigest(entry.dtype, entry.shape, bytes)) !== entry.sha256) return 'TENSOR_DIGEST'
+        const bytes = await readClaimed(blobs, entry, from, opts)
+        if (bytes === null) return 'TENSOR_DIGEST'
         if (!isTrainable(entry.dtype) || !allFinite(entry.dtype, bytes)) return 'TENSOR_NOT_FINITE'
         const held = base.get(entry.name)
         assert(held !== undefined, 'names were judged before bytes are fetched')

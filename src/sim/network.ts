@@ -24,7 +24,7 @@ export function createSimNetwork(
   { delayMsMax, lossRatio }: SimNetworkOptions,
   { clock, random }: { readonly clock: Clock; readonly random: SeededRandom },
 ): SimNetwork {
-  const peers: Peer[] = []
+  const peers = new Map<string, Peer>()
   const verdicts = new Map<string, number>()
   const deliver = (to: Peer, from: string, kind: MessageKind, bytes: Uint8Array): void => {
     const verdict = to.gates.get(kind)?.(from, bytes)
@@ -36,20 +36,22 @@ export function createSimNetwork(
     verdicts,
     join: (peerId) => {
       const self: Peer = { peerId, gates: new Map() }
-      peers.push(self)
+      peers.set(peerId, self) // A restarted peer takes the place of the one that it was.
       return {
         self: { peerId, addresses: [] },
         publish: async (kind, bytes, { signal }) => {
           signal.throwIfAborted()
           const copy = bytes.slice()
-          for (const peer of peers) {
-            if (peer === self || random.next() < lossRatio) continue
+          for (const peer of peers.values()) {
+            if (peer.peerId === peerId || random.next() < lossRatio) continue
             clock.setTimeout(() => deliver(peer, peerId, kind, copy), random.next() * delayMsMax)
           }
         },
         subscribe: (kind, gate) => {
           self.gates.set(kind, gate)
-          return () => self.gates.delete(kind)
+          return () => {
+            if (self.gates.get(kind) === gate) self.gates.delete(kind)
+          }
         },
       }
     },

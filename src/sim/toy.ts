@@ -6,6 +6,7 @@
  * on the others' a little. Only sums and products: the same bits everywhere.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
+import { LOSS_NANO_MAX } from '../protocol/limits.ts'
 import { tokensOf } from '../protocol/shard.ts'
 import { concat, u64, utf8 } from '../util/bytes.ts'
 
@@ -47,7 +48,7 @@ export const toyGenesis = (group: string): Float32Array =>
 /** Expert weights by group; what is missing counts as the hub, which has no influence. */
 export type ToyWeights = ReadonlyMap<string, Float32Array>
 
-/** Nano-nats of one sequence. */
+/** Nano-nats of one sequence, clamped to what can be written down. */
 export function toyLoss(groups: readonly ToyGroup[], weights: ToyWeights, sequence: Uint8Array): number {
   const [domain, ...tokens] = tokensOf(sequence)
   let loss = FLOOR
@@ -63,7 +64,7 @@ export function toyLoss(groups: readonly ToyGroup[], weights: ToyWeights, sequen
     }
     loss += (group.domain === domain ? 1 : COUPLING) * (distance / TOY_WIDTH)
   }
-  return Math.round(loss * 1e9)
+  return Math.min(LOSS_NANO_MAX, Math.round(loss * 1e9))
 }
 
 export const bytesOfFloats = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer.slice(0))

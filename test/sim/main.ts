@@ -1,0 +1,62 @@
+/** Long runs from one seed: `npm run sim -- agreement` and `npm run sim -- fuzz`, with `--count` and `--seed`. */
+import { parseArgs } from 'node:util'
+import { simulateAgreement } from './agreement.ts'
+import { runFuzz, TARGETS } from './fuzz.ts'
+
+type Options = { readonly count: number | null; readonly seed: number; readonly only: string | null }
+type Command = { readonly summary: string; readonly run: (options: Options) => boolean }
+
+const TABLES = 100_000
+const MESSAGES = 1_000_000
+
+const print = (line: string): void => console.log(line)
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  agreement: {
+    summary: `the law of certified scores against ${TABLES} stake tables with up to a third of liars`,
+    run: ({ count, seed }) => {
+      const start = performance.now()
+      const { tables, certified, broken } = simulateAgreement({ count: count ?? TABLES, seed })
+      const seconds = ((performance.now() - start) / 1_000).toFixed(1)
+      print(`${tables} tables, ${certified} certified, ${broken.size} laws broken, ${seconds} s, seed ${seed}`)
+      for (const [law, { seed: at, what }] of broken) print(`  ${law}: ${what}; again with --count 1 --seed ${at}`)
+      return broken.size === 0
+    },
+  },
+  fuzz: {
+    summary: `${MESSAGES} mutated messages for each decoder; --only NAME takes one of them`,
+    run: ({ count, seed, only }) => runFuzz({ count: count ?? MESSAGES, seed, only }, print),
+  },
+}
+
+const USAGE = [
+  'usage: npm run sim -- COMMAND [--count N] [--seed S] [--only NAME]',
+  '',
+  ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`),
+  '',
+  `decoders: ${TARGETS.map(({ name }) => name).join(', ')}`,
+].join('\n')
+
+/** A natural number, or `null` when the text is none. */
+const natural = (text: string): number | null => (/^\d{1,10}$/.test(text) ? Number(text) : null)
+
+function main(argv: readonly string[]): number {
+  const strings = { type: 'string' } as const
+  const options = { count: strings, seed: strings, only: strings }
+  const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: false })
+  const [name = '', ...others] = positionals
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  const [count, seed] = [values['count'], values['seed']].map((value) =>
+    value === undefined ? undefined : natural(String(value)),
+  )
+  const only = typeof values['only'] === 'string' ? values['only'] : null
+  const isKnown = Object.keys(values).every((key) => Object.hasOwn(options, key))
+  const isDecoder = only === null || TARGETS.some((target) => target.name === only)
+  if (command === undefined || others.length > 0 || !isKnown || !isDecoder || count === null || seed === null) {
+    console.error(USAGE)
+    return 2
+  }
+  return command.run({ count: count ?? null, seed: seed ?? 1, only }) ? 0 : 1
+}
+
+process.exitCode = main(process.argv.slice(2))
