@@ -107,6 +107,11 @@ export const ERRORS = {
     means: 'The evaluation did not end in time for this cycle, so this validator makes no report.',
     remedy: 'Use a faster device, or a network with fewer seats or a longer phase.',
   },
+  STEP_LATE: {
+    exit: EXIT.unsettled,
+    means: 'A step of a cycle had not ended when its block came, so the cycle went on without it.',
+    remedy: 'Check what the step waits for: the chain endpoint, the disk, the peers, the data.',
+  },
   CYCLE_UNSETTLED: {
     exit: EXIT.unsettled,
     means: 'A cycle ended without its certificate: less than two thirds of the stake agreed in time.',

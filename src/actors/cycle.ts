@@ -3,7 +3,6 @@
  *
  * A machine lives for one cycle and can only end: it never fails, and every wait in it ends with a block.
  */
-
 import { NodeError } from '../errors.ts'
 import type { Cancel, PeerAddress, Ports } from '../ports.ts'
 import { adoptedRoot, repeatedRoot } from '../protocol/agreement.ts'
@@ -119,6 +118,18 @@ export const standingRoot = (facts: { readonly opening?: Opening; readonly adopt
 
 export const domainOf = ({ constitution }: Self, group: string): string =>
   groupsOf(constitution).find(({ name }) => name === group)?.domain ?? ''
+
+/** A step that has not ended when its block comes is left behind: what waits for it would come too late as well. */
+export function tellLate(ports: Pick<Ports, 'observe'>, { input, best, finalised }: CycleFacts, step: string): void {
+  const what = `the step ${step} of cycle ${input.cycle} did not end in time`
+  const why = `it was under way at block ${best}, with block ${finalised} final`
+  tellFailure(
+    ports,
+    input.cycle,
+    step,
+    new NodeError(step === 'evaluate' ? 'EVALUATION_LATE' : 'STEP_LATE', { what, why }),
+  )
+}
 
 /** A step that failed is told, and the cycle goes on without it. */
 export function tellFailure({ observe }: Pick<Ports, 'observe'>, cycle: number, step: string, error: unknown): void {

@@ -4,7 +4,8 @@
  * Every submission ends with a row or with a reason; a submission that fails costs nobody else its turn. All rules are in
  * protocol/, all numbers come from the Evaluator; here is the order in which they are asked.
  */
-import type { Cancel, ModelRef, PeerAddress, ValidatorPorts } from '../ports.ts'
+import { NodeError } from '../errors.ts'
+import type { Cancel, ModelRef, PeerAddress } from '../ports.ts'
 import type { Constitution, Network } from '../protocol/constitution.ts'
 import type { Submission } from '../protocol/manifest.ts'
 import type { Reason } from '../protocol/reason.ts'
@@ -19,6 +20,7 @@ import type { Written } from './fact.ts'
 import { fetchPart, fetchSubmission } from './library.ts'
 import { type Bench, createBench, marginalGains, progressOf, type Score, scoreAlone } from './measurement.ts'
 import type { DomainSamples } from './sampling.ts'
+import type { Engine } from './turn.ts'
 
 export type EvaluationInput = {
   readonly network: Network
@@ -47,11 +49,11 @@ type Refused = { readonly hotkey: string; readonly group: string | null; readonl
 export type Evaluation = {
   readonly rows: readonly ReportRow[]
   readonly losses: Report['losses']
+  /** Whose sealed shards everything was measured on; nobody's, where the pool was used. */
+  readonly owners: ReadonlySet<string>
   /** Committed, but without a row: nothing was revealed, or no group can be told. */
   readonly unreported: readonly Refused[]
 }
-
-type Engine = Pick<ValidatorPorts, 'evaluator' | 'blobs'>
 
 export async function evaluateCycle(ports: Engine, input: EvaluationInput, opts: Cancel): Promise<Evaluation> {
   const rows: ReportRow[] = []
@@ -66,12 +68,22 @@ export async function evaluateCycle(ports: Engine, input: EvaluationInput, opts:
     rows.push(...(await evaluateGroup(ports, input, bench, group, own, opts)))
     losses.push({ group: group.name, ...(await progressOf(bench, opts)) })
   }
+  const judged = new Set(rows.map(({ hotkey }) => hotkey))
+  const left = candidates.filter(({ hotkey }) => !judged.has(hotkey))
   return {
     rows: rows.toSorted((a, b) => (a.hotkey < b.hotkey ? -1 : 1)),
     losses: losses.toSorted((a, b) => (a.group < b.group ? -1 : 1)),
-    unreported,
+    owners: new Set([...input.samples.values()].flatMap(({ shards }) => shards.flatMap(({ owner }) => owner ?? []))),
+    unreported: [...unreported, ...left.map(unmeasured)],
   }
 }
+
+/** Nothing was there to measure its group on. */
+const unmeasured = ({ hotkey, submission: { group } }: Candidate): Refused => ({
+  hotkey,
+  group,
+  reason: 'EVALUATION_FAILED',
+})
 
 /** Matched → fetched → well-formed. */
 async function readSubmissions(
@@ -88,10 +100,8 @@ async function readSubmissions(
       continue
     }
     const from = input.addressOf(hotkey)
-    const submission = await fetchSubmission(blobs, reveal.manifest, { from, ...opts }).catch(
-      () => 'FETCH_FAILED' as const,
-    )
-    if (submission === 'FETCH_FAILED') unreported.push({ hotkey, group: null, reason: 'FETCH_FAILED' })
+    const submission = await fetchSubmission(blobs, reveal.manifest, { from, ...opts }).catch(orFetchFailed(opts))
+    if (typeof submission === 'string') unreported.push({ hotkey, group: null, reason: submission })
     else if (submission === null) unreported.push({ hotkey, group: null, reason: 'MANIFEST_MALFORMED' })
     else if (!isOpenGroup(input, submission.group)) unreported.push({ hotkey, group: null, reason: 'GROUP_UNKNOWN' })
     else candidates.push({ hotkey, reveal, written, submission })
@@ -182,5 +192,13 @@ async function inspect(
   const from = input.addressOf(hotkey)
   const model: ModelRef = { manifest: base.root.model, from: [] }
   const { normRatioMilli } = track.merge
-  return evaluator.inspect({ model, tensors, from, normRatioMilli }, opts).catch(() => 'FETCH_FAILED' as const)
+  return evaluator.inspect({ model, tensors, from, normRatioMilli }, opts).catch(orFetchFailed(opts))
 }
+
+/** What the world refuses could not be fetched; whatever else goes wrong costs the submission its turn as well. */
+const orFetchFailed =
+  ({ signal }: Cancel) =>
+  (error: unknown): 'FETCH_FAILED' | 'EVALUATION_FAILED' => {
+    if (signal.aborted) throw error
+    return error instanceof NodeError ? 'FETCH_FAILED' : 'EVALUATION_FAILED'
+  }

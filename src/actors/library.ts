@@ -20,10 +20,12 @@ import {
 import { decodeRoot, type Root } from '../protocol/root.ts'
 import { Flaw } from '../protocol/schema.ts'
 
+/** Where documents are fetched from. */
+export type Source = Pick<Blobs, 'get'>
 type Fetch = { readonly from: readonly PeerAddress[] } & Cancel
 
 async function fetchDocument<T>(
-  blobs: Blobs,
+  blobs: Source,
   cid: string,
   bytesMax: number,
   read: (bytes: Uint8Array) => T | Flaw,
@@ -33,18 +35,18 @@ async function fetchDocument<T>(
   return document instanceof Flaw ? null : document
 }
 
-export const fetchRoot = (blobs: Blobs, cid: string, opts: Fetch): Promise<Root | null> =>
+export const fetchRoot = (blobs: Source, cid: string, opts: Fetch): Promise<Root | null> =>
   fetchDocument(blobs, cid, ROOT_BYTES_MAX, decodeRoot, opts)
 
-export const fetchModel = (blobs: Blobs, cid: string, opts: Fetch): Promise<ModelManifest | null> =>
+export const fetchModel = (blobs: Source, cid: string, opts: Fetch): Promise<ModelManifest | null> =>
   fetchDocument(blobs, cid, MANIFEST_BYTES_MAX, decodeModel, opts)
 
-export const fetchSubmission = (blobs: Blobs, cid: string, opts: Fetch): Promise<Submission | null> =>
+export const fetchSubmission = (blobs: Source, cid: string, opts: Fetch): Promise<Submission | null> =>
   fetchDocument(blobs, cid, MANIFEST_BYTES_MAX, decodeSubmission, opts)
 
 /** All tensors of one part of a model, by name; `null` when a page is malformed. */
 export async function fetchPart(
-  blobs: Blobs,
+  blobs: Source,
   model: ModelManifest,
   part: string,
   opts: Fetch,

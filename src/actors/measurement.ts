@@ -20,9 +20,11 @@ import type { Track } from '../protocol/track.ts'
 import type { Base } from './base.ts'
 import { type DomainSamples, split } from './sampling.ts'
 
+type Judge = Pick<Evaluator, 'losses'>
+
 /** The base's losses on the samples of a domain: everything is paired with these. */
 export type Bench = {
-  readonly evaluator: Evaluator
+  readonly evaluator: Judge
   readonly base: Base
   readonly track: Track
   readonly samples: DomainSamples
@@ -31,7 +33,7 @@ export type Bench = {
 }
 
 export async function createBench(
-  evaluator: Evaluator,
+  evaluator: Judge,
   base: Base,
   track: Track,
   samples: DomainSamples,
@@ -47,7 +49,7 @@ const NOTHING: Overlay = { kind: 'none' }
 const modelOf = ({ root }: { readonly root: Base['root'] }): ModelRef => ({ manifest: root.model, from: [] })
 
 const takeAll = (
-  evaluator: Evaluator,
+  evaluator: Judge,
   model: ModelRef,
   overlay: Overlay,
   samples: Samples,

@@ -5,6 +5,7 @@
  */
 import { assign, fromPromise, sendParent, setup } from 'xstate'
 import type { MinerPorts } from '../ports.ts'
+import type { Deadlines } from '../protocol/clock.ts'
 import {
   type CycleEvent,
   type CycleInput,
@@ -13,6 +14,7 @@ import {
   type Self,
   standingRoot,
   tellFailure,
+  tellLate,
 } from './cycle.ts'
 import { createMining, type MinerFacts, type MinerStep } from './mining.ts'
 import { createWork, type Task } from './work.ts'
@@ -32,14 +34,7 @@ export const createMiner = (self: Self, group: string, ports: MinerPorts) => {
         mining[input.step](input.facts, { signal }),
       ),
     },
-    guards: {
-      isTrainingOver: ({ context: { best, input } }) => {
-        const { commit } = deadlinesIn(self, input.cycle)
-        return best > commit - self.constitution.windows.commit
-      },
-      isCommitFinal: ({ context: { finalised, input } }) => finalised >= deadlinesIn(self, input.cycle).commit,
-      isMergeFinal: ({ context: { finalised, input } }) => finalised >= deadlinesIn(self, input.cycle).merge,
-    },
+    guards: guardsOf(self),
     actions: {
       handOver: sendParent(
         ({ context }): CycleRooted => ({
@@ -53,6 +48,7 @@ export const createMiner = (self: Self, group: string, ports: MinerPorts) => {
       learn: assign((_, facts: Partial<MinerFacts>) => facts),
       tell: ({ context }, { step, error }: { step: MinerStep; error: unknown }) =>
         tellFailure(ports, context.input.cycle, step, error),
+      tellLate: ({ context }, { step }: { step: MinerStep }) => tellLate(ports, context, step),
     },
   }).createMachine({
     id: 'miner',
@@ -63,22 +59,37 @@ export const createMiner = (self: Self, group: string, ports: MinerPorts) => {
     },
     initial: 'opening',
     states: {
-      opening: work('open', 'training', 'waiting'),
+      opening: work('open', { done: 'training', failed: 'waiting', end: 'isCommitFinal' }),
       training: {
-        ...work('train', 'committing', 'waiting'),
+        // A trainer that does not end when it is told to is left behind.
+        ...work('train', { done: 'committing', failed: 'waiting', end: 'isCommitFinal' }),
         initial: 'learning',
         states: {
           learning: { always: { guard: 'isTrainingOver', target: 'ending', actions: 'endTraining' } },
           ending: {},
         },
-        always: { guard: 'isCommitFinal', target: 'waiting' }, // a trainer that did not end when told to is left behind
       },
-      committing: work('commit', 'committed', 'waiting'),
+      committing: work('commit', { done: 'committed', failed: 'waiting', end: 'isCommitPast' }),
       committed: { always: { guard: 'isCommitFinal', target: 'revealing' } },
-      revealing: work('reveal', 'waiting', 'waiting'),
+      revealing: work('reveal', { done: 'waiting', failed: 'waiting', end: 'isRevealPast' }),
       waiting: { always: { guard: 'isMergeFinal', target: 'adopting' } },
-      adopting: work('adopt', 'over', 'over'),
+      adopting: work('adopt', { done: 'over', failed: 'over', end: 'isLastFinal' }),
       over: { type: 'final', entry: 'handOver' },
     },
   })
+}
+
+type Known = { readonly context: MinerFacts }
+
+/** Every wait ends with a block; a write for a deadline is told when that is final, so its wait ends one block later. */
+const guardsOf = (self: Self) => {
+  const at = ({ input }: MinerFacts): Deadlines => deadlinesIn(self, input.cycle)
+  return {
+    isTrainingOver: ({ context }: Known) => context.best > at(context).commit - self.constitution.windows.commit,
+    isCommitFinal: ({ context }: Known) => context.finalised >= at(context).commit,
+    isCommitPast: ({ context }: Known) => context.finalised > at(context).commit,
+    isRevealPast: ({ context }: Known) => context.finalised > at(context).reveal,
+    isMergeFinal: ({ context }: Known) => context.finalised >= at(context).merge,
+    isLastFinal: ({ context }: Known) => context.finalised >= at(context).last,
+  }
 }

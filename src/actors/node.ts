@@ -2,7 +2,8 @@
  * The root machine of a node: hears the chain, tells the phases, and runs one machine per cycle.
  *
  * It knows no step of a cycle. When D of a cycle is final it learns the root in force and the shards sealed for the next
- * one. A cycle whose weights are still landing does not hold up its successor; it is stopped one cycle later.
+ * one; if it does not in time, or comes in later, the next cycle begins without and takes the root that the chain repeats.
+ * A cycle whose weights are still landing does not hold up its successor; it is stopped one cycle later.
  */
 import { type ActorRefFrom, assign, enqueueActions, fromCallback, setup } from 'xstate'
 import type { ChainEvent, Ports } from '../ports.ts'
@@ -20,14 +21,19 @@ type Context = {
   readonly best: number
   readonly finalised: number
   readonly phase: Phase | null
-  /** The root in force, `null` while it is not known. */
+  /** The root in force when the network's first cycle begins. */
+  readonly start: string | null
+  /** The root in force in the next cycle, `null` while it is not known. */
   readonly root: string | null
   readonly seals: CycleInput['seals']
   /** The open cycle and, while its weights land, the one before it. */
   readonly running: readonly Running[]
 }
 
-export type NodeInput = { readonly root: string | null }
+export type NodeInput = {
+  /** The genesis root; `null` under amended rules, which begin from wherever the network is. */
+  readonly start: string | null
+}
 
 export const createNodeMachine = (self: Self, cycleMachine: CycleMachine, ports: Pick<Ports, 'chain' | 'observe'>) =>
   setup({
@@ -36,6 +42,11 @@ export const createNodeMachine = (self: Self, cycleMachine: CycleMachine, ports:
       chain: fromCallback<NodeMachineEvent>(({ sendBack }) => ports.chain.watch(sendBack)),
       // Both machines take the same input and hear the same events.
       cycle: cycleMachine as ReturnType<typeof createValidator>,
+    },
+    guards: {
+      /** A cycle that ends when its successor is open already has nothing to say about the one after that. */
+      isOfOpenCycle: ({ context, event }) =>
+        event.type === 'cycle.rooted' && event.cycle === context.running.at(-1)?.cycle,
     },
     actions: {
       tellPhase: ({ context }, { number }: { number: number }) => {
@@ -57,9 +68,10 @@ export const createNodeMachine = (self: Self, cycleMachine: CycleMachine, ports:
         if (moment === null || number !== firstBlockOf(self, moment.cycle)) return
         const [previous, ...older] = context.running.toReversed()
         for (const { actor } of older) enqueue.stopChild(actor)
-        enqueue.assign(({ spawn, context: { best, root, seals } }) => {
+        enqueue.assign(({ spawn, context: { best, start, root, seals } }) => {
           const { cycle } = moment
-          const input: CycleInput = { cycle, root, seals, best, finalised: number }
+          const isStart = cycle === self.constitution.start.cycle
+          const input: CycleInput = { cycle, root: isStart ? start : root, seals, best, finalised: number }
           const begun = { cycle, actor: spawn('cycle', { id: `cycle-${cycle}`, input }) as unknown as Running['actor'] }
           return { running: previous === undefined ? [begun] : [previous, begun], root: null, seals: NO_SEALS }
         })
@@ -67,7 +79,15 @@ export const createNodeMachine = (self: Self, cycleMachine: CycleMachine, ports:
     },
   }).createMachine({
     id: 'node',
-    context: ({ input }) => ({ best: 0, finalised: 0, phase: null, root: input.root, seals: NO_SEALS, running: [] }),
+    context: ({ input: { start } }) => ({
+      best: 0,
+      finalised: 0,
+      phase: null,
+      start,
+      root: null,
+      seals: NO_SEALS,
+      running: [],
+    }),
     invoke: { src: 'chain' },
     on: {
       'block.best': {
@@ -88,7 +108,10 @@ export const createNodeMachine = (self: Self, cycleMachine: CycleMachine, ports:
         ],
       },
       'message.heard': { actions: { type: 'forward', params: { type: 'message.heard' } } },
-      'cycle.rooted': { actions: assign(({ event: { root, seals } }) => ({ root, seals })) },
+      'cycle.rooted': {
+        guard: 'isOfOpenCycle',
+        actions: assign(({ event: { root, seals } }) => ({ root, seals })),
+      },
     },
   })
 

@@ -4,7 +4,7 @@
  * For each domain one list of sequences, interleaved over the shards, so that the first k of them are the first k of all
  * shards together: one pass over the list serves the checkpoints, and `split` gives every shard its own losses back.
  */
-import type { Cancel, PeerAddress, Ports, Samples } from '../ports.ts'
+import type { Cancel, PeerAddress, Samples } from '../ports.ts'
 import type { Constitution, Network } from '../protocol/constitution.ts'
 import { POOL_BYTES_MAX, SHARD_BYTES_MAX, SHARD_SEQUENCES_MIN } from '../protocol/limits.ts'
 import { samplePool } from '../protocol/sample.ts'
@@ -14,6 +14,7 @@ import type { Snapshot } from '../protocol/snapshot.ts'
 import type { Track } from '../protocol/track.ts'
 import { hexBytes } from '../util/bytes.ts'
 import { interleave } from '../util/interleave.ts'
+import type { Source } from './library.ts'
 
 /** The sequences of one owner; the pool is nobody's and stands alone. */
 export type OwnedShard = {
@@ -45,7 +46,7 @@ export type SamplingInput = {
 
 /** Domains for which there is nothing to judge on are missing from the result. */
 export async function drawSamples(
-  { blobs }: Pick<Ports, 'blobs'>,
+  { blobs }: { readonly blobs: Source },
   input: SamplingInput,
   opts: Cancel,
 ): Promise<ReadonlyMap<string, DomainSamples>> {
@@ -58,7 +59,7 @@ export async function drawSamples(
 }
 
 async function shardsOf(
-  blobs: Ports['blobs'],
+  blobs: Source,
   input: SamplingInput,
   domain: string,
   opts: Cancel,
@@ -78,7 +79,7 @@ async function shardsOf(
 }
 
 async function openedShards(
-  blobs: Ports['blobs'],
+  blobs: Source,
   { network, constitution, snapshot, cycle, openings, addressOf }: SamplingInput,
   domain: string,
   { signal }: Cancel,
@@ -98,7 +99,7 @@ async function openedShards(
 }
 
 async function poolShard(
-  blobs: Ports['blobs'],
+  blobs: Source,
   { constitution, track, beacon }: SamplingInput,
   domain: string,
   samples: number,

@@ -45,8 +45,8 @@ export function startNode(options: NodeOptions, role: RoleOptions, verify: Verif
   const self: Self = { network, constitution, inbox, voice }
   const cycle: CycleMachine =
     role.role === 'miner' ? createMiner(self, role.group, role.ports) : createValidator(self, role.ports)
-  const root = rootCid(genesisRoot(constitution))
-  const actor = createActor(createNodeMachine(self, cycle, ports), { clock: ports.clock, input: { root } })
+  const start = constitution.predecessor === null ? rootCid(genesisRoot(constitution)) : null
+  const actor = createActor(createNodeMachine(self, cycle, ports), { clock: ports.clock, input: { start } })
 
   const unsubscribe = MESSAGE_KINDS.map((kind) => ports.network.subscribe(kind, inbox.gate(kind)))
   tellStart(options, role.role, ports)

@@ -12,12 +12,13 @@ import { toSs58 } from '../protocol/hotkey.ts'
 import { encodeReport, type Report, reportCid } from '../protocol/report.ts'
 import { shardShape } from '../protocol/shard.ts'
 import { toHex, utf8 } from '../util/bytes.ts'
-import { type CycleFacts, deadlinesIn, type Opening, openCycle, type Self } from './cycle.ts'
-import { type Evaluation, evaluateCycle } from './evaluation.ts'
+import { type CycleFacts, deadlinesIn, lastCall, type Opening, openCycle, type Self } from './cycle.ts'
+import { type Evaluation, type EvaluationInput, evaluateCycle } from './evaluation.ts'
 import { readCommitments, readSlots, type Written } from './fact.ts'
 import { known } from './mining.ts'
 import { type DomainSamples, drawSamples } from './sampling.ts'
 import { createSettling, type Outcome, recentRewards, type SettlingStep } from './settling.ts'
+import { createTurns, type Engine, inTurns } from './turn.ts'
 
 /** A report of ours, on disk before its hash went to the chain. */
 export type Made = { readonly report: Report; readonly cid: string; readonly salt: string; readonly hash: string }
@@ -109,22 +110,35 @@ export const createValidating = (
   ...createSettling(self, ports),
 })
 
-async function evaluate(
+/** However long a submission takes, time remains for the report. */
+async function evaluate(self: Self, ports: ValidatorPorts, facts: ValidatorFacts, opts: Cancel): Promise<Evaluation> {
+  const { report } = deadlinesIn(self, facts.input.cycle)
+  const turns = createTurns(ports.chain, lastCall(self, report))
+  try {
+    const engine = inTurns(ports, turns)
+    return await evaluateCycle(engine, await readEvaluation(self, ports, engine, facts, opts), opts)
+  } finally {
+    turns.end()
+  }
+}
+
+async function readEvaluation(
   self: Self,
   ports: ValidatorPorts,
+  engine: Engine,
   { input: { cycle }, opening, commitments }: ValidatorFacts,
   opts: Cancel,
-): Promise<Evaluation> {
+): Promise<EvaluationInput> {
   const { network, constitution, inbox } = self
+  const { reveals, openings, addressOf } = inbox
   const { snapshot, base } = known(opening)
   const { reveal } = deadlinesIn(self, cycle)
   const lotteryHash = await ports.chain.hashOf(reveal, opts)
   const beacon = await ports.chain.hashOf(reveal + BEACON_BLOCKS, opts)
   const samples = new Map<string, DomainSamples>()
   for (const track of constitution.tracks) {
-    const { openings, addressOf } = inbox
     const input = { network, constitution, track, snapshot, cycle, beacon, openings, addressOf }
-    for (const [domain, drawn] of await drawSamples(ports, input, opts)) samples.set(domain, drawn)
+    for (const [domain, drawn] of await drawSamples(engine, input, opts)) samples.set(domain, drawn)
   }
   if (samples.size === 0) {
     throw new NodeError('DATA_MISSING', {
@@ -133,8 +147,7 @@ async function evaluate(
     })
   }
   const { rewards } = await recentRewards(self, ports, base.root, cycle, opts)
-  const { reveals, addressOf } = inbox
-  const input = {
+  return {
     network,
     constitution,
     cycle,
@@ -146,22 +159,20 @@ async function evaluate(
     rewards,
     addressOf,
   }
-  return evaluateCycle(ports, input, opts)
 }
 
 /** The body with the shards sealed for the next cycle, and the hash that commits to it. */
 async function makeReport(self: Self, ports: ValidatorPorts, facts: ValidatorFacts, opts: Cancel): Promise<Made> {
   const { cycle } = facts.input
-  const { rows, losses } = known(facts.evaluation)
+  const { rows, losses, owners } = known(facts.evaluation)
   const { snapshot, base } = known(facts.opening)
-  const owners = [...self.inbox.openings.keys()].map((key) => key.slice(0, key.indexOf('/')))
   const report: Report = {
     network: self.network.constitution,
     cycle,
     base: base.cid,
     rows,
     losses,
-    shards: bitmapOf(owners.flatMap((owner) => snapshot.placeOf.get(owner) ?? [])),
+    shards: bitmapOf([...owners].flatMap((owner) => snapshot.placeOf.get(owner) ?? [])),
     seals: await sealShards(self, ports, cycle + 1, opts),
     amendment: null,
   }

@@ -2,11 +2,10 @@
  * One cycle of a validator, as a chart. What the steps do is in validating.ts and settling.ts.
  *
  * Gather what miners reveal, judge it, put the hash of the report on chain (A), open it, say who is held (B), merge and
- * put the new root on chain (D); weigh beside the merge. A step that fails is skipped: a validator without a report still
- * attests, merges what others certified, and weighs.
+ * put the new root on chain (D); weigh beside the merge. A step that fails or hangs is skipped: a validator without a
+ * report still opens its shards, attests, merges what others certified, and weighs.
  */
 import { assign, fromPromise, sendParent, setup } from 'xstate'
-import { NodeError } from '../errors.ts'
 import type { ValidatorPorts } from '../ports.ts'
 import type { Deadlines } from '../protocol/clock.ts'
 import {
@@ -18,6 +17,7 @@ import {
   type Self,
   standingRoot,
   tellFailure,
+  tellLate,
 } from './cycle.ts'
 import { BEACON_BLOCKS, createValidating, sealsOf, type ValidatorFacts, type ValidatorStep } from './validating.ts'
 import { createWork, type Task } from './work.ts'
@@ -31,27 +31,26 @@ const SETTLING = {
     model: {
       initial: 'merging',
       states: {
-        merging: {
-          ...work('merge', 'rooting', 'rooted'),
-          always: { guard: 'isTooLateToMerge', target: 'rooted' },
-        },
-        rooting: work('root', 'rooted', 'rooted'),
+        merging: work('merge', { done: 'rooting', failed: 'rooted', end: 'isTooLateToMerge' }),
+        rooting: work('root', { done: 'rooted', failed: 'rooted', end: 'isMergePast' }),
         rooted: { always: { guard: 'isMergeFinal', target: 'adopting' } },
-        adopting: work('adopt', 'telling', 'telling'),
-        telling: { entry: 'handOver', ...work('settle', 'done', 'done') },
+        adopting: work('adopt', { done: 'telling', failed: 'telling', end: 'isLastFinal' }),
+        telling: { entry: 'handOver', ...work('settle', { done: 'done', failed: 'done', end: 'isNextRevealFinal' }) },
         done: { type: 'final' },
       },
     },
     weights: {
       initial: 'weighing',
-      states: { weighing: work('weigh', 'done', 'done'), done: { type: 'final' } },
+      states: {
+        weighing: work('weigh', { done: 'done', failed: 'done', end: 'isLastPast' }),
+        done: { type: 'final' },
+      },
     },
   },
 } as const
 
 export const createValidator = (self: Self, ports: ValidatorPorts) => {
   const validating = createValidating(self, ports)
-  const at = deadlinesFor(self)
   return setup({
     types: {} as { context: ValidatorFacts; events: CycleEvent; input: CycleInput },
     actors: {
@@ -67,17 +66,13 @@ export const createValidator = (self: Self, ports: ValidatorPorts) => {
           type: 'cycle.rooted',
           cycle: context.input.cycle,
           root: standingRoot(context),
-          seals: sealsOf(self.inbox.reports),
+          seals: context.input.cycle === self.inbox.known.cycle ? sealsOf(self.inbox.reports) : new Map(),
         }),
       ),
       learn: assign((_, facts: Partial<ValidatorFacts>) => facts),
       tell: ({ context }, { step, error }: { step: ValidatorStep; error: unknown }) =>
         tellFailure(ports, context.input.cycle, step, error),
-      tellLate: ({ context }) => {
-        const what = `the evaluation of cycle ${context.input.cycle} did not end in its phase`
-        const why = `block ${context.best} is too late for a report that must be final at ${at(context).report}`
-        tellFailure(ports, context.input.cycle, 'evaluate', new NodeError('EVALUATION_LATE', { what, why }))
-      },
+      tellLate: ({ context }, { step }: { step: ValidatorStep }) => tellLate(ports, context, step),
     },
   }).createMachine({
     id: 'validator',
@@ -89,24 +84,26 @@ export const createValidator = (self: Self, ports: ValidatorPorts) => {
     },
     initial: 'opening',
     states: {
-      opening: work('open', 'gathering', 'lost'),
+      opening: work('open', { done: 'gathering', failed: 'lost', end: 'isRevealFinal' }),
       lost: { always: { guard: 'isMergeFinal', target: 'over', actions: 'handOver' } },
       gathering: { always: { guard: 'isCommitFinal', target: 'matching' } },
-      matching: work('match', 'collecting', 'reported'),
+      matching: work('match', { done: 'collecting', failed: 'collecting', end: 'isRevealFinal' }),
       collecting: { always: { guard: 'isRevealFinal', target: 'unsealing' } },
-      unsealing: work('unseal', 'hearing', 'hearing'),
-      hearing: { always: { guard: 'isBeaconFinal', target: 'evaluating' } },
-      evaluating: {
-        ...work('evaluate', 'reporting', 'reported'),
-        always: { guard: 'isTooLateToReport', target: 'reported', actions: 'tellLate' },
+      unsealing: work('unseal', { done: 'hearing', failed: 'hearing', end: 'isBeaconFinal' }),
+      hearing: {
+        always: [
+          { guard: 'isUnmatched', target: 'reported' },
+          { guard: 'isBeaconFinal', target: 'evaluating' },
+        ],
       },
-      reporting: work('report', 'reported', 'reported'),
+      evaluating: work('evaluate', { done: 'reporting', failed: 'reported', end: 'isTooLateToReport' }),
+      reporting: work('report', { done: 'reported', failed: 'reported', end: 'isReportPast' }),
       reported: { always: { guard: 'isReportFinal', target: 'exchanging' } },
-      exchanging: work('exchange', 'holding', 'holding'),
+      exchanging: work('exchange', { done: 'holding', failed: 'holding', end: 'isTooLateToAttest' }),
       holding: { always: { guard: 'isTimeToAttest', target: 'attesting' } },
-      attesting: work('attest', 'attested', 'attested'),
+      attesting: work('attest', { done: 'attested', failed: 'attested', end: 'isAttestPast' }),
       attested: { always: { guard: 'isAttestFinal', target: 'tallying' } },
-      tallying: work('tally', 'settling', 'settling'),
+      tallying: work('tally', { done: 'settling', failed: 'settling', end: 'isTooLateToMerge' }),
       settling: { ...SETTLING, onDone: 'over' },
       over: { type: 'final' },
     },
@@ -115,26 +112,30 @@ export const createValidator = (self: Self, ports: ValidatorPorts) => {
 
 type Known = { readonly context: ValidatorFacts }
 
-const deadlinesFor =
-  (self: Self) =>
-  ({ input }: ValidatorFacts): Deadlines =>
-    deadlinesIn(self, input.cycle)
-
-/** Every wait ends with a block. */
+/** Every wait ends with a block; a write for a deadline is told when that is final, so its wait ends one block later. */
 const guardsOf = (self: Self) => {
-  const at = deadlinesFor(self)
+  const at = ({ input }: ValidatorFacts): Deadlines => deadlinesIn(self, input.cycle)
   return {
     isCommitFinal: ({ context }: Known) => context.finalised >= at(context).commit,
+    isUnmatched: ({ context }: Known) => context.commitments === undefined,
     isRevealFinal: ({ context }: Known) => context.finalised >= at(context).reveal,
     isBeaconFinal: ({ context }: Known) => context.finalised >= at(context).reveal + BEACON_BLOCKS,
-    isReportFinal: ({ context }: Known) => context.finalised >= at(context).report,
-    isAttestFinal: ({ context }: Known) => context.finalised >= at(context).attest,
-    isMergeFinal: ({ context }: Known) => context.finalised >= at(context).merge,
     isTooLateToReport: ({ context }: Known) => context.best > lastCall(self, at(context).report),
+    isReportFinal: ({ context }: Known) => context.finalised >= at(context).report,
+    isReportPast: ({ context }: Known) => context.finalised > at(context).report,
+    isTooLateToAttest: ({ context }: Known) => context.best >= lastCall(self, at(context).attest),
     /** All bodies are here, or waiting longer would cost the attestation. */
     isTimeToAttest: ({ context }: Known) =>
       context.best >= lastCall(self, at(context).attest) ||
       [...(self.inbox.known.hashes?.keys() ?? [])].every((hotkey) => self.inbox.reports.has(hotkey)),
+    isAttestFinal: ({ context }: Known) => context.finalised >= at(context).attest,
+    isAttestPast: ({ context }: Known) => context.finalised > at(context).attest,
     isTooLateToMerge: ({ context }: Known) => context.best > lastCall(self, at(context).merge),
+    isMergeFinal: ({ context }: Known) => context.finalised >= at(context).merge,
+    isMergePast: ({ context }: Known) => context.finalised > at(context).merge,
+    isLastFinal: ({ context }: Known) => context.finalised >= at(context).last,
+    isLastPast: ({ context }: Known) => context.finalised > at(context).last,
+    /** From here on the engine is needed for the next cycle. */
+    isNextRevealFinal: ({ context }: Known) => context.finalised >= deadlinesIn(self, context.input.cycle + 1).reveal,
   }
 }

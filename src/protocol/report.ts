@@ -112,6 +112,8 @@ export type ReportMessage = TypeOf<typeof reportMessageShape>
 export type ReportView = {
   readonly cycle: number
   readonly terms: ReportTerms | null
+  /** Who may be in the snapshot, while `terms` is not known. */
+  readonly validators: { has(hotkey: string): boolean }
   /** The hashes of reports in the finalised state at A, or `null` while that is not final. */
   readonly hashes: ReadonlyMap<string, string> | null
   readonly reports: { has(hotkey: string): boolean }
@@ -126,7 +128,8 @@ export function judgeReport(
   if (cycle > view.cycle) return ignore('CYCLE_FUTURE')
   if (view.reports.has(hotkey)) return ignore('KNOWN')
   // Before EARLY: what waits for its window takes room, and anybody can make a key.
-  if (view.terms !== null && !view.terms.snapshot.placeOf.has(hotkey)) return ignore('VALIDATOR_UNCOUNTED')
+  const voices = view.terms?.snapshot.placeOf ?? view.validators
+  if (!voices.has(hotkey)) return ignore('VALIDATOR_UNCOUNTED')
   if (view.hashes === null || view.terms === null) return ignore('EARLY')
   const hash = view.hashes.get(hotkey)
   if (hash === undefined) return ignore('VALIDATOR_UNCOUNTED')

@@ -17,25 +17,29 @@ import { decodeRoot, type Root } from '../protocol/root.ts'
 import { Flaw } from '../protocol/schema.ts'
 import { assert } from '../util/assert.ts'
 import { toHex } from '../util/bytes.ts'
-import { createSimBlobs } from './blobs.ts'
+import { createSimBlobs, type SimBlobs } from './blobs.ts'
 import { createCast, type Part } from './cast.ts'
-import { createSimChain } from './chain.ts'
+import { createSimChain, type SimChain } from './chain.ts'
 import { foundNetwork } from './genesis.ts'
 import { createKeys, type SimKeys } from './keys.ts'
-import { createSimNetwork } from './network.ts'
-import { createRandom } from './random.ts'
+import { createSimNetwork, type SimNetwork } from './network.ts'
+import { createRandom, type SeededRandom } from './random.ts'
 
 export type WorldOptions = {
   readonly seed: number
   readonly validators: number
   readonly minersPerGroup: number
   readonly rogues: readonly Rogue[]
+  /** Registered, and joined if they are validators, but not started. */
+  readonly absent?: readonly string[]
 }
 
 export type WorldDeps = {
   /** Resolves when all promises that can be settled are: a turn of the event loop. */
   readonly turn: () => Promise<void>
   readonly observe: (event: NodeEvent) => void
+  /** Puts a fault between a node and its ports. */
+  readonly wrap?: (name: string, role: RoleOptions) => RoleOptions
 }
 
 export type Actor = { readonly name: string; readonly role: Role; readonly hotkey: string; readonly uid: number }
@@ -50,6 +54,10 @@ export type World = {
   readonly rootOf: (cid: string) => Root | null
   /** How gossip was judged, by `kind/verdict/code`. */
   readonly verdicts: ReadonlyMap<string, number>
+  /** Starts who is not running: it has its keys and what it stored, and remembers nothing else. */
+  readonly start: (name: string) => void
+  /** Ends a node wherever it is. */
+  readonly crash: (name: string) => void
   readonly stop: () => void
 }
 
@@ -60,7 +68,7 @@ const DELAY_MS_MAX = 400
 /** A thousand TAO in rao, for every validator alike. */
 const STAKE_RAO = 1_000_000_000_000n
 
-export async function createWorld(options: WorldOptions, { turn, observe }: WorldDeps): Promise<World> {
+export async function createWorld(options: WorldOptions, deps: WorldDeps): Promise<World> {
   const random = createRandom(String(options.seed))
   const clock: SimulatedClock & Clock = new SimulatedClock()
   const cast = createCast(options)
@@ -77,37 +85,25 @@ export async function createWorld(options: WorldOptions, { turn, observe }: Worl
   assert(flaw === null, `our own constitution is sound: ${flaw?.field} ${flaw?.problem}`)
 
   const verify = createMemory(verifySr25519)
-  const never = new AbortController().signal
-  const nodes: RunningNode[] = []
-  for (const part of cast) {
-    const own = keys.get(part.name)
-    assert(own !== undefined, 'everybody in the cast has keys')
-    const ports: Ports = {
-      clock,
-      random: random.fork(`random/${part.name}`),
-      keys: own,
-      network: network.join(own.peerId),
-      blobs: blobs.join(own.peerId),
-      chain: chain.as(own.hotkey),
-      log: SILENT,
-      observe: (happening: Happening) => observe({ ...happening, at: chain.head(), node: toSs58(own.hotkey) }),
-    }
-    // A validator says once that it takes part; the constitution starts two blocks later.
-    if (part.role === 'validator') {
-      const lastBlock = constitution.start.block
-      ports.chain.writeSlot(joiningRecord(constitution), { lastBlock, signal: never }).catch(() => undefined)
-    }
-    const uid = neurons.find(({ hotkey }) => hotkey === own.hotkey)?.uid ?? null
-    const node = { name: part.name, constitution, privateAllowed: true, uid, rogue: part.rogue }
-    const role: RoleOptions = part.play(ports, random.fork(`part/${part.name}`))
-    nodes.push(startNode(node, role, verify))
+  const stage: Stage = { random, clock, keys, neurons, chain, blobs, network, constitution, verify, deps }
+  const nodes = new Map<string, RunningNode>()
+  const start = (name: string): void => {
+    const part = cast.find((p) => p.name === name)
+    assert(part !== undefined && !nodes.has(name), 'who is in the cast is started once')
+    nodes.set(name, startPart(stage, part))
   }
-  await turn()
+  const crash = (name: string): void => {
+    nodes.get(name)?.stop()
+    nodes.delete(name)
+  }
+  for (const part of cast) if (part.role === 'validator') join(stage, part)
+  for (const { name } of cast) if (!options.absent?.includes(name)) start(name)
+  await deps.turn()
   return {
     constitution,
-    actors: cast.map(({ name, role }) => {
-      const hotkey = keys.get(name)?.hotkey ?? ''
-      return { name, role, hotkey: toSs58(hotkey), uid: neurons.find((neuron) => neuron.hotkey === hotkey)?.uid ?? 0 }
+    actors: cast.map((part) => {
+      const { hotkey } = keysOf(stage, part)
+      return { name: part.name, role: part.role, hotkey: toSs58(hotkey), uid: uidOf(stage, hotkey) ?? 0 }
     }),
     head: chain.head,
     verdicts: network.verdicts,
@@ -119,15 +115,68 @@ export async function createWorld(options: WorldOptions, { turn, observe }: Worl
     step: async () => {
       chain.seal()
       for (let i = 0; i < STEPS_PER_BLOCK; i++) {
-        await turn()
+        await deps.turn()
         clock.increment(PRESET.blockMs / STEPS_PER_BLOCK)
       }
-      await turn()
+      await deps.turn()
     },
-    stop: () => {
-      for (const node of nodes) node.stop()
-    },
+    start,
+    crash,
+    stop: () => [...nodes.keys()].forEach(crash),
   }
+}
+
+/** Everything that is there before anybody plays a part. */
+type Stage = {
+  readonly random: SeededRandom
+  readonly clock: Clock
+  readonly keys: ReadonlyMap<string, SimKeys>
+  readonly neurons: readonly Neuron[]
+  readonly chain: SimChain
+  readonly blobs: SimBlobs
+  readonly network: SimNetwork
+  readonly constitution: Constitution
+  readonly verify: Verify
+  readonly deps: WorldDeps
+}
+
+function keysOf({ keys }: Stage, { name }: Part): SimKeys {
+  const own = keys.get(name)
+  assert(own !== undefined, 'everybody in the cast has keys')
+  return own
+}
+
+const uidOf = ({ neurons }: Stage, hotkey: string): number | null =>
+  neurons.find((neuron) => neuron.hotkey === hotkey)?.uid ?? null
+
+/** A validator says once that it takes part; the constitution starts two blocks later. */
+function join(stage: Stage, part: Part): void {
+  const { chain, constitution } = stage
+  const opts = { lastBlock: constitution.start.block, signal: new AbortController().signal }
+  const { hotkey } = keysOf(stage, part)
+  chain
+    .as(hotkey)
+    .writeSlot(joiningRecord(constitution), opts)
+    .catch(() => undefined)
+}
+
+function startPart(stage: Stage, part: Part): RunningNode {
+  const { name, rogue } = part
+  const { random, clock, chain, constitution, deps } = stage
+  const own = keysOf(stage, part)
+  const ports: Ports = {
+    clock,
+    random: random.fork(`random/${name}`),
+    keys: own,
+    network: stage.network.join(own.peerId),
+    blobs: stage.blobs.join(own.peerId),
+    chain: chain.as(own.hotkey),
+    log: SILENT,
+    observe: (happening: Happening) => deps.observe({ ...happening, at: chain.head(), node: toSs58(own.hotkey) }),
+  }
+  const role = part.play(ports, random.fork(`part/${name}`))
+  const node = { name, constitution, privateAllowed: true, uid: uidOf(stage, own.hotkey), rogue }
+  return startNode(node, deps.wrap?.(name, role) ?? role, stage.verify)
 }
 
 /** The subnet's owner has uid 0: what nobody earns is burned there. */

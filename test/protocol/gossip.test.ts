@@ -149,6 +149,7 @@ describe('before its window is final', () => {
     ['reveal', { ...view, commitments: null }],
     ['shard', { ...view, open: false }],
     ['report', { ...view, hashes: null }],
+    ['report', { ...view, terms: null, hashes: null }],
   ]
 
   test.each(early)('a %s comes back with its message, so that it can be judged again', (kind, known) => {

@@ -165,6 +165,13 @@ const verdicts: [why: string, ReportView, typeof said, ReportMessage, Verdict][]
     reportMessage,
     uncounted,
   ],
+  [
+    'of who is no validator, before the snapshot is read',
+    { ...view, terms: null, hashes: null },
+    { ...said, hotkey: miner },
+    reportMessage,
+    uncounted,
+  ],
   ['without a hash at A', { ...view, hashes: new Map() }, said, reportMessage, uncounted],
   ['another salt', view, said, { ...reportMessage, salt: '00'.repeat(32) }, mismatch],
   ['another body', view, said, { ...reportMessage, report: otherReport }, mismatch],
