@@ -87,6 +87,41 @@ export const ERRORS = {
     means: 'A write was not in the finalised state when its window closed, so it does not exist.',
     remedy: 'Nothing is lost but this cycle; if it happens again, check the chain endpoint and its lag.',
   },
+  CHAIN_UNAVAILABLE: {
+    exit: EXIT.unavailable,
+    means: 'A chain endpoint does not answer, or not in time.',
+    remedy: 'Check the address with `wheelwright chain status --network URL`; name more than one endpoint.',
+  },
+  CHAIN_FOREIGN: {
+    exit: EXIT.input,
+    means: 'The endpoint serves another chain than the constitution names, or one without the pallets of a subnet.',
+    remedy: 'Check the address; a subnet needs the pallets SubtensorModule and Commitments.',
+  },
+  SUBNET_UNKNOWN: {
+    exit: EXIT.input,
+    means: 'The chain has no subnet with this number.',
+    remedy: 'Check --netuid; `wheelwright chain status` lists what the chain has.',
+  },
+  WALLET_NEEDED: {
+    exit: EXIT.input,
+    means: 'A write on chain needs a key, and none was given.',
+    remedy: 'Name a wallet with --wallet and --hotkey, or a development key with --uri.',
+  },
+  JOURNAL_DAMAGED: {
+    exit: EXIT.environment,
+    means: 'The journal of chain writes was changed by something else than this program.',
+    remedy: 'Check the disk; move the file away when no write of the last hour matters.',
+  },
+  WRITE_REFUSED: {
+    exit: EXIT.unavailable,
+    means: 'The chain refused a transaction, and would refuse it again.',
+    remedy: "The reason is the chain's own; it is in the line above.",
+  },
+  RATE_LIMITED: {
+    exit: EXIT.unavailable,
+    means: 'The chain allows this write again only after some blocks.',
+    remedy: 'Run the same command again after the number of blocks that is named.',
+  },
   BLOCK_UNKNOWN: {
     exit: EXIT.unavailable,
     means: 'The chain endpoint cannot answer for this block: it is not final yet, or its state was pruned.',

@@ -99,6 +99,8 @@ export type Block = { readonly number: number; readonly hash: string }
 export type ChainEvent =
   | { readonly type: 'block.best'; readonly block: Block }
   | { readonly type: 'block.finalised'; readonly block: Block }
+  /** The best chain left these blocks for others; only finalised ones are facts. */
+  | { readonly type: 'chain.forked'; readonly from: Block; readonly to: Block }
   | { readonly type: 'chain.degraded'; readonly why: string }
   | { readonly type: 'chain.recovered' }
 

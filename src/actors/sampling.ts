@@ -5,6 +5,7 @@
  * shards together: one pass over the list serves the checkpoints, and `split` gives every shard its own losses back.
  */
 import type { Cancel, PeerAddress, Samples } from '../ports.ts'
+import { rawCidOf } from '../protocol/codec.ts'
 import type { Constitution, Network } from '../protocol/constitution.ts'
 import { POOL_BYTES_MAX, SHARD_BYTES_MAX, SHARD_SEQUENCES_MIN } from '../protocol/limits.ts'
 import { samplePool } from '../protocol/sample.ts'
@@ -12,7 +13,7 @@ import { Flaw } from '../protocol/schema.ts'
 import { decodePool, decodeShard, elsewhereCount, openingKey, planShards } from '../protocol/shard.ts'
 import type { Snapshot } from '../protocol/snapshot.ts'
 import type { Track } from '../protocol/track.ts'
-import { hexBytes } from '../util/bytes.ts'
+import { concat, hexBytes } from '../util/bytes.ts'
 import { interleave } from '../util/interleave.ts'
 import type { Source } from './library.ts'
 
@@ -55,7 +56,7 @@ export async function drawSamples(
     const used = await shardsOf(blobs, input, name, opts)
     if (used.length > 0) shards.set(name, used)
   }
-  return new Map([...shards.keys()].map((domain) => [domain, arrange(domain, shards, input)]))
+  return new Map([...shards.keys()].map((domain) => [domain, arrange(domain, shards)]))
 }
 
 async function shardsOf(
@@ -115,7 +116,7 @@ async function poolShard(
   return [{ owner: null, stake: 1n, sequences: places.map((place) => pool.sequences[place] as Uint8Array) }]
 }
 
-function arrange(domain: string, all: ReadonlyMap<string, readonly OwnedShard[]>, input: SamplingInput): DomainSamples {
+function arrange(domain: string, all: ReadonlyMap<string, readonly OwnedShard[]>): DomainSamples {
   const shards = all.get(domain) ?? []
   const others = [...all].filter(([other]) => other !== domain).map(([, other]) => other)
   const count = elsewhereCount(shards[0]?.sequences.length ?? 0, others.length)
@@ -125,14 +126,16 @@ function arrange(domain: string, all: ReadonlyMap<string, readonly OwnedShard[]>
       (other) => (other.find((shard) => shard.owner === owner) ?? other[0])?.sequences.slice(0, count) ?? [],
     ),
   )
-  const name = `${input.cycle}/${domain}/${shards.map(({ owner }) => owner ?? input.beacon).join()}`
   return {
     domain,
     shards,
-    own: { name, sequences: interleave(shards.map(({ sequences }) => sequences)) },
-    elsewhere: others.length === 0 ? null : { name: `${name}/elsewhere`, sequences: interleave(mixed) },
+    own: named(interleave(shards.map(({ sequences }) => sequences))),
+    elsewhere: others.length === 0 ? null : named(interleave(mixed)),
   }
 }
+
+/** Named by what they are, so that no two lists share what the engine keeps under a name. */
+const named = (sequences: readonly Uint8Array[]): Samples => ({ name: rawCidOf(concat(...sequences)), sequences })
 
 /** The losses of each shard, from the losses of an interleaved list or of its beginning. */
 export function split(losses: readonly number[], shards: number): readonly (readonly number[])[] {

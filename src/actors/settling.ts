@@ -73,9 +73,9 @@ export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S
     adopted: opening === undefined ? null : await readAdopted(self, ports, opening.snapshot, opts),
   }),
 
-  /** Tells how the cycle ended, with losses on sets that no rule reads. */
+  /** Tells how the cycle ended, when this is known, with losses on sets that no rule reads. */
   settle: async ({ input: { cycle }, opening, outcome, adopted }, opts) => {
-    if (opening === undefined || outcome === undefined) return {}
+    if (opening === undefined || outcome === undefined || adopted === undefined) return {}
     const { stakeTotal } = opening.snapshot
     const root = adopted ?? opening.base.cid
     // Millionths first: the quotient of two u64 is not exact, and this is for people.
@@ -93,11 +93,14 @@ export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S
   },
 
   /** Every cycle, also an uncertified one: old weights would pay old miners for ever. */
-  weigh: async ({ input: { cycle }, opening, outcome, finalised }, { signal }) => {
+  weigh: async ({ input: { cycle }, opening, outcome, adopted, finalised }, { signal }) => {
     const { base } = known(opening)
     const recent = await recentRewards(self, ports, base.root, cycle, { signal })
     const certificate = outcome?.certificate
-    const now = certificate == null ? null : rewardsOf(self.constitution, base.root, certificate)
+    const now =
+      certificate == null
+        ? await adoptedRewards(ports, adopted ?? null, { signal })
+        : rewardsOf(self.constitution, base.root, certificate)
     const window = rewardWindow([recent, now])
     const neurons = await ports.chain.neurons(finalised, { signal })
     const uids = new Map(neurons.map(({ hotkey, uid }) => [hotkey, uid]))
@@ -134,6 +137,16 @@ async function mergePart(
   const model: ModelRef = { manifest: base.root.model, from: [] }
   const changed = await evaluator.merge({ model, etaPpm, members: submissions }, opts)
   return storePart(blobs, known(parts ?? undefined), changed, opts)
+}
+
+/** What the new root pays, for who missed a body that it was certified from; nothing, where no root is new. */
+async function adoptedRewards(
+  { blobs }: Pick<ValidatorPorts, 'blobs'>,
+  adopted: string | null,
+  opts: Cancel,
+): Promise<CycleRewards | null> {
+  const root = adopted === null ? null : await fetchRoot(blobs, adopted, { from: [], ...opts })
+  return root === null ? null : recordedRewards(root)
 }
 
 /** The certified rewards of the window before this cycle, from the roots that recorded them. */

@@ -40,8 +40,13 @@ const SETTLING = {
       },
     },
     weights: {
-      initial: 'weighing',
+      initial: 'choosing',
       states: {
+        choosing: {
+          always: [{ guard: 'isTallied', target: 'weighing' }, { target: 'awaiting' }],
+        },
+        // What was paid is then known from the root that the others put on chain.
+        awaiting: { always: { guard: 'isAdopted', target: 'weighing' } },
         weighing: work('weigh', { done: 'done', failed: 'done', end: 'isLastPast' }),
         done: { type: 'final' },
       },
@@ -130,6 +135,10 @@ const guardsOf = (self: Self) => {
       [...(self.inbox.known.hashes?.keys() ?? [])].every((hotkey) => self.inbox.reports.has(hotkey)),
     isAttestFinal: ({ context }: Known) => context.finalised >= at(context).attest,
     isAttestPast: ({ context }: Known) => context.finalised > at(context).attest,
+    /** Nothing was certified, or we hold every body that it was certified from. */
+    isTallied: ({ context: { outcome } }: Known) =>
+      outcome !== undefined && (outcome.certificate !== null || !outcome.tally.certified),
+    isAdopted: ({ context }: Known) => context.adopted !== undefined || context.finalised >= at(context).last,
     isTooLateToMerge: ({ context }: Known) => context.best > lastCall(self, at(context).merge),
     isMergeFinal: ({ context }: Known) => context.finalised >= at(context).merge,
     isMergePast: ({ context }: Known) => context.finalised > at(context).merge,

@@ -1,5 +1,5 @@
 /**
- * Agreement: from what stands on chain at A, B and D to one outcome (design §6). Nobody proposes.
+ * Agreement: from what stands on chain at A, B and D to one outcome (protocol §6). Nobody proposes.
  *
  * Counted are the reports that more than half of the stake says it holds; certified is a cycle whose counted reports hold
  * two thirds. Both are functions of finalised states, so two peers cannot differ while the chain's finality holds. With

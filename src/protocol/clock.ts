@@ -1,5 +1,5 @@
 /**
- * The phase clock: which cycle and phase a block belongs to, and the blocks whose finalised state decides (design §2).
+ * The phase clock: which cycle and phase a block belongs to, and the blocks whose finalised state decides (protocol §2).
  *
  * A pure function of the height and the constitution. Every node computes it alone; nobody serves it.
  */
@@ -65,7 +65,7 @@ export function momentAt(clockwork: Clockwork, block: number): Moment | null {
   throw new Error('broken invariant: the windows of a cycle cover it')
 }
 
-/** The blocks of one cycle whose finalised state all peers read. A, B and D are the deadlines of design §6. */
+/** The blocks of one cycle whose finalised state all peers read. A, B and D are the deadlines of protocol §6. */
 export type Deadlines = {
   readonly cycle: number
   /** The first block: the snapshot of who counts. */

@@ -1,5 +1,5 @@
 /**
- * Commitments and the records that stand in a hotkey's slot on chain (design §4, §6).
+ * Commitments and the records that stand in a hotkey's slot on chain (protocol §4, §6).
  *
  * A slot holds one value and the last write wins, so every record repeats what later readers need: the current root for
  * newcomers, the report's hash for who comes late. A commitment's hash is bound to network, cycle, kind and hotkey; copied

@@ -1,5 +1,5 @@
 /**
- * The constitution: everything on which honest peers must agree, as one document (design §3).
+ * The constitution: everything on which honest peers must agree, as one document (protocol §3).
  *
  * The CID of the genesis constitution is the network's name and part of every topic and every signature. Reading one is
  * judging one: a document that cannot work (windows too short for the chain's finality, commitments that do not fit the
@@ -68,7 +68,7 @@ export const constitutionShape = record({
     cardBlocks: integer(1, BLOCK_MAX),
   }),
   rewards: record({
-    /** Weights are the sum over this many cycles: a whole number of tempos, so that every cycle is paid alike (design §8). */
+    /** Weights are the sum over this many cycles: a whole number of tempos, so that every cycle is paid alike (protocol §8). */
     cycles: integer(1, 1_000),
     burnUid: integer(0, 65_535),
   }),
@@ -225,7 +225,7 @@ function checkRewards(constitution: Constitution): Flaw | null {
 const AMENDMENT_CYCLES_AHEAD = 2
 
 /**
- * May `next` replace `current`, judged in this cycle? It is adopted like a root (design §3); the network's name stays.
+ * May `next` replace `current`, judged in this cycle? It is adopted like a root (protocol §3); the network's name stays.
  * The chain it lives on never changes, and it starts where a cycle of its predecessor starts. `current` is the last one
  * adopted, in force or not, so that there is one line of amendments: what comes later can replace one that has not started,
  * from its first block on, but never starts before it.

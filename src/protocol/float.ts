@@ -3,7 +3,7 @@
  *
  * Everything is done on bit patterns with 32-bit integers, so every machine computes the same bytes, NaN included:
  * a NaN keeps its sign and the upper bits of its payload and becomes quiet. Narrowing rounds to nearest, ties to even.
- * Design §7 and threats "Determinism hazards" c.
+ * Protocol §7 and §9.
  */
 import { assert } from '../util/assert.ts'
 

@@ -1,5 +1,5 @@
 /**
- * The gossip border: one table of message kinds, and one function from bytes to a verdict (design §9).
+ * The gossip border: one table of message kinds, and one function from bytes to a verdict (protocol §9).
  *
  * Cheap checks come first and the signature last: only what would be accepted is worth a verification. The network adapter
  * calls `judgeMessage` and nothing else; the actors receive what it accepted.
@@ -131,7 +131,7 @@ function judgeRecord(view: View, { cycle, hotkey }: Envelope, { record: bytes }:
   return view.records.has(recordKey(hotkey, slot)) ? ignore('KNOWN') : ACCEPT
 }
 
-/** Topics carry the network's name: nodes under other rules never hear each other (design §3). */
+/** Topics carry the network's name: nodes under other rules never hear each other (protocol §3). */
 export const topicOf = (network: string, kind: MessageKind): string => `/wheelwright/1/${network}/${kind}`
 
 export function kindOfTopic(network: string, topic: string): MessageKind | null {

@@ -1,17 +1,17 @@
 /**
- * The memory of a group: the best certified gains of its last cycles, carried in the root (design §5 and §8).
+ * The memory of a group: the best certified gains of its last cycles, carried in the root (protocol §5 and §8).
  *
  * From it follow ε, the least gain that counts, and the reference gain that earns a group its full share. Both use the
- * lower median, so neither many minimal submissions nor one hoarded jump move them (threats, finding 12).
+ * lower median, so neither many minimal submissions nor one hoarded jump move them (security notes).
  */
 import { assert } from '../util/assert.ts'
 import { LOSS_NANO_MAX, SCORE_MAX } from './limits.ts'
 import { lowerMedian } from './median.ts'
 
-/** Design §5: the last eight cycles. */
+/** Protocol §5: the last eight cycles. */
 export const HISTORY_CYCLES_MAX = 8
 
-/** Design §5: ε is a tenth of the usual best gain. */
+/** Protocol §5: ε is a tenth of the usual best gain. */
 export const EPSILON_DIVISOR = 10
 
 /** In nano-nats, of the constitution. */

@@ -55,7 +55,7 @@ export const SHARD_SEQUENCES_MAX = 4_096
 export const POOL_BYTES_MAX = 16 * 1024 * 1024
 export const POOL_SEQUENCES_MAX = 65_536
 
-/** Shards used in one cycle: with more, each would hold too few sequences to mean anything (design §5). */
+/** Shards used in one cycle: with more, each would hold too few sequences to mean anything (protocol §5). */
 export const SHARDS_MAX = 16
 /** Below this a mean has no error worth computing. */
 export const SHARD_SEQUENCES_MIN = 16
@@ -80,7 +80,7 @@ export const SCORE_MAX = 0xffff_ffff
 export const BLOCK_MAX = 0xffff_ffff
 export const PHASE_BLOCKS_MAX = 100_000
 
-/** A record keeps its author in the snapshot for this many cycles (design §6). */
+/** A record keeps its author in the snapshot for this many cycles (protocol §6). */
 export const SNAPSHOT_CYCLES = 3
 
 /** What reached us early is kept until its window is final, but only this much of it. */

@@ -1,5 +1,5 @@
 /**
- * Proof-of-Loss on one shard: by how much did the loss fall, and how sure is that (design §5)?
+ * Proof-of-Loss on one shard: by how much did the loss fall, and how sure is that (protocol §5)?
  *
  * Base and candidate are measured on the same sequences, so the differences are paired: what makes a sequence hard is
  * in both losses and cancels. Losses are integers of nano-nats, and everything derived from them is exact.

@@ -1,5 +1,5 @@
 /**
- * Manifests: which tensors a model has and which of them a submission changes (design §4).
+ * Manifests: which tensors a model has and which of them a submission changes (protocol §4).
  *
  * A tensor is a file of its own in the block store, so what did not change between cycles is neither sent nor stored
  * twice. A model's manifest is split into parts (the hub, the router, one per group) and those into pages of one block, so

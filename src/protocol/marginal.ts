@@ -1,5 +1,5 @@
 /**
- * The marginal reward: what a submission adds to those before it (design §5; threats, finding 3).
+ * The marginal reward: what a submission adds to those before it (protocol §5, security notes).
  *
  * A score alone pays every near-copy in full. So the accepted submissions of a group are merged greedily, one by one,
  * and each earns only the further loss reduction of the merge. The evaluator measures; this reducer says what to
@@ -54,7 +54,7 @@ export function marginalOrder<T extends Accepted>(accepted: readonly T[], roundi
   )
 }
 
-/** `order` is that of `marginalOrder`; `floorMilli` is the constitution's, 20 for the 2 % of design §5. */
+/** `order` is that of `marginalOrder`; `floorMilli` is the constitution's, 20 for the 2 % of protocol §5. */
 export function startMarginal(order: readonly Member[], floorMilli: number): MarginalState {
   assert(Number.isInteger(floorMilli) && floorMilli >= 0 && floorMilli <= 1_000, 'the floor is at most the best score')
   assert(new Set(order.map((member) => member.hotkey)).size === order.length, 'a hotkey has one submission')

@@ -1,5 +1,5 @@
 /**
- * Medians: how many opinions become one number that no minority can move out of the honest range (design §6).
+ * Medians: how many opinions become one number that no minority can move out of the honest range (protocol §6).
  *
  * The lower median is the smallest value that at least half of the weight does not exceed. It is always one of the
  * values given, so it needs no rounding, and entries of no weight never decide it.
@@ -11,7 +11,7 @@ export type WeightedValue = { readonly value: number; readonly weight: bigint }
 /** The lower median of `values`, the i-th of which has the i-th weight. */
 export type Median = (values: ArrayLike<number>) => number
 
-/** A snapshot holds at most 128 validators (design §6). The margin keeps the sums of limbs below 2^48, thus exact. */
+/** A snapshot holds at most 128 validators (protocol §6). The margin keeps the sums of limbs below 2^48, thus exact. */
 export const MEDIAN_ENTRIES_MAX = 65_536
 
 /** The runtime's stake is a u64. */

@@ -46,7 +46,7 @@ export function planExperts(track: Track, { rows, worse }: CertifiedGains): read
 
 /**
  * The routing rows of the cycle: the best certified score, ties by hotkey, adopted whole. That no domain suffers is part of
- * the score: a validator gives 0 to rows that harm one (design §7).
+ * the score: a validator gives 0 to rows that harm one (protocol §7).
  */
 export function adoptRouter(rows: readonly CertifiedGain[]): CertifiedGain | null {
   const best = rows

@@ -1,5 +1,5 @@
 /**
- * The arithmetic of a merge, one tensor at a time: Φ' = Φ + η Σ ŵ_i Δ_i (design §7).
+ * The arithmetic of a merge, one tensor at a time: Φ' = Φ + η Σ ŵ_i Δ_i (protocol §7).
  *
  * The same bytes on every machine: plain JavaScript, a fixed order, and `Math.fround` after every difference, product
  * and sum. The language rounds to float64 first, which never changes the float32 result: for one +, − or × of float32
@@ -49,7 +49,7 @@ type Half = Exclude<TrainableDtype, 'F32'>
 type Term<Values> = { readonly values: Values; readonly weight: number }
 
 /**
- * The merged bytes. All inputs are finite, which the guards have judged before (design §5). A sum of finite values may
+ * The merged bytes. All inputs are finite, which the guards have judged before (protocol §5). A sum of finite values may
  * still overflow to infinity: it is returned as computed, alike on every machine, and `allFinite` tells.
  * Σ starts at +0, so an element of −0 that nobody moved becomes +0; also this is the same everywhere.
  */
@@ -260,7 +260,7 @@ function addSquares(base: Float64Array, values: Float64Array, length: number, be
 
 /**
  * ‖Δ‖ ≤ r ‖base‖ for each tensor on its own, with r in thousandths: bounding each one also refuses (W_up · c, W_down / c),
- * which leaves the outputs and the loss as they were and ruins training (threats finding 30). Squares are compared, so
+ * which leaves the outputs and the loss as they were and ruins training (security notes). Squares are compared, so
  * no root is taken. A base of zeros allows no change at all, and NaN allows nothing.
  */
 export function judgeNorm({ delta, base }: NormSquares, ratioMilli: number): NormVerdict {

@@ -1,5 +1,5 @@
 /**
- * Presets: clocks and constants that are known to fit together (design §2).
+ * Presets: clocks and constants that are known to fit together (protocol §2).
  *
  * `local` is a laptop, `seed` the 45-block cycle of the first such subnet, which leaves little to evaluate in, `mainnet`
  * the 500 blocks that it ended up with. A constitution is a preset, a chain, a model and its groups.

@@ -1,5 +1,5 @@
 /**
- * Reports: what one validator measured in one cycle (design §5, §6).
+ * Reports: what one validator measured in one cycle (protocol §5, §6).
  *
  * Its hash goes on chain before anybody's body is public. Whether a body is well-formed depends on finalised facts alone
  * (the constitution, the snapshot, the base root), so all honest holders attest the same bodies.
@@ -40,7 +40,7 @@ export const reportShape = record({
   /** The root on which everything here was measured. */
   base: link,
   rows: ascending(rowShape, 0, ROWS_MAX, (entry) => entry.hotkey),
-  /** Loss of the root before the base and of the base, per group on its domain: a worse group goes back (design §7). */
+  /** Loss of the root before the base and of the base, per group on its domain: a worse group goes back (protocol §7). */
   losses: ascending(row({ group: nameShape, before: nano, after: nano }), 0, GROUPS_MAX, (entry) => entry.group),
   /** Whose sealed shards were used, as a bitmap over the snapshot; none when the pool was. */
   shards: id(EMPTY_BITMAP.length / 2),

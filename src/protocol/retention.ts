@@ -1,5 +1,5 @@
 /**
- * Retention: what a node keeps, by reachability (design §9, threats finding 24).
+ * Retention: what a node keeps, by reachability (protocol §9, security notes).
  *
  * "The last N cycles" would lose an expert that no cycle has changed for long and that the model still uses. Kept is what
  * can be reached from the current root, the one before it, the one whose routing rows are in force, the submissions of the

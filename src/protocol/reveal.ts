@@ -23,7 +23,7 @@ export const revealShape = record({
 export type Reveal = TypeOf<typeof revealShape>
 
 /**
- * The commitments of this cycle in the state at the end of the commit window. One hotkey has one role (design §4):
+ * The commitments of this cycle in the state at the end of the commit window. One hotkey has one role (protocol §4):
  * validators submit routing rows, everybody else experts; what a hotkey commits in the other role does not exist. A report
  * with such a row would be malformed.
  */

@@ -1,5 +1,5 @@
 /**
- * The rewards of one cycle: what each group pays, to whom, and what is burned (design §8; threats, finding 13).
+ * The rewards of one cycle: what each group pays, to whom, and what is burned (protocol §8, security notes).
  *
  * A group's part is fixed by its value alone, so that nobody lowers it by crowding a rival. It is paid out as far as
  * the group's merge earned it, split by marginals. Every division rounds down, and all that is left over is burned, so

@@ -1,5 +1,5 @@
 /**
- * Roots: the model's history, one document per adopted cycle, each naming the one before (design §7).
+ * Roots: the model's history, one document per adopted cycle, each naming the one before (protocol §7).
  *
  * A root holds content only, never who signed it, so that all honest peers compute the same bytes and the same CID. It
  * carries what the next cycle needs: per group the gains so far, ε and the reference gain.

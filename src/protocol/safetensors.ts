@@ -4,7 +4,7 @@
  * A file is eight bytes of header length, a JSON header and the data. `JSON.parse` would keep the last of two equal keys
  * in silence and build whatever a peer nests, so this is a strict parser of exactly the one grammar: no recursion, one
  * pass, memory in proportion to the header, and an answer instead of an exception. Stricter than the reference: closed
- * dtypes and names, no unknown fields (threats, anchors: parse bombs, overlaps, gaps).
+ * dtypes and names, no unknown fields (security notes).
  */
 import { assert } from '../util/assert.ts'
 import { utf8 } from '../util/bytes.ts'
@@ -323,7 +323,7 @@ export type SubmissionVerdict =
   | { readonly kind: 'accept' }
   | { readonly kind: 'reject'; readonly code: SubmissionCode; readonly field: string; readonly problem: string }
 
-/** Only the group's tensors, each in its exact dtype and shape, at least one (design §5): a hub cannot be touched. */
+/** Only the group's tensors, each in its exact dtype and shape, at least one (protocol §5): a hub cannot be touched. */
 export function judgeSubmissionTensors(
   tensors: readonly NamedTensor[],
   allowed: ReadonlyMap<string, TensorKind>,

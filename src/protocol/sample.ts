@@ -1,5 +1,5 @@
 /**
- * Draws sequences from a public pool: the fallback when too few sealed shards are open (design §5).
+ * Draws sequences from a public pool: the fallback when too few sealed shards are open (protocol §5).
  *
  * The seed is a pulse or block hash from after the reveals. From it follow the same indices on every machine, without
  * favour for any: SHA-256 in counter mode, and rejection where a plain remainder would prefer the low numbers.

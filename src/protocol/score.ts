@@ -1,5 +1,5 @@
 /**
- * Decides whether a submission counts, and its score: the two gates and the guard of the other domains (design §5).
+ * Decides whether a submission counts, and its score: the two gates and the guard of the other domains (protocol §5).
  *
  * Every decision is a stake-weighted lower median over shards, never a pooled mean: the owner of a shard who lets its
  * own miner train on it holds less than half of the median, but would own a mean.
@@ -33,7 +33,7 @@ export type GainVerdict = {
 }
 
 /**
- * Both gates are needed: a bare "the loss fell" lets up to 47 % of tiny noise pass (design §5).
+ * Both gates are needed: a bare "the loss fell" lets up to 47 % of tiny noise pass (protocol §5).
  * The reason is the first that applies, in the order of the type above.
  */
 export function judgeGain(shards: readonly JudgedShard[], gates: Gates): GainVerdict {
@@ -64,7 +64,7 @@ function elsewhereOf(shards: readonly JudgedShard[]): number | null {
 
 /**
  * May the rest of the samples be saved? Only at the constitution's checkpoints, and only to refuse: looking often with
- * leave to accept turns 1 % of false accepts into 5 % (threats, finding 16). An accepted score has used all samples.
+ * leave to accept turns 1 % of false accepts into 5 % (security notes). An accepted score has used all samples.
  *
  * `shards` hold the stats of the first sequences of every shard, `samples` in all: the constitution counts checkpoints
  * over all shards together. The upper bound mirrors the lower one about the mean: mean + z·s. Refused when even that is

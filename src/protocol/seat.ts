@@ -1,5 +1,5 @@
 /**
- * Seats: who is evaluated when more submit than time allows (design §5; threats, findings 13 and 29).
+ * Seats: who is evaluated when more submit than time allows (protocol §5, security notes).
  *
  * Anybody may commit; only evaluation is limited. Three quarters of the seats go to those who earned recently, so that
  * garbage from many keys cannot shut them out; the rest by lot, so that a newcomer needs no history.
@@ -12,7 +12,7 @@ import { compareNumber, compareText } from '../util/compare.ts'
 export type Revealed = {
   /** 64 characters of lower-case hex. */
   readonly hotkey: string
-  /** Its certified rewards over the reward window (design §8). */
+  /** Its certified rewards over the reward window (protocol §8). */
   readonly reward: number | bigint
 }
 

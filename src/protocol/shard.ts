@@ -1,5 +1,5 @@
 /**
- * Sealed shards: fresh data for judging that nobody could train on (design §5).
+ * Sealed shards: fresh data for judging that nobody could train on (protocol §5).
  *
  * A validator's report of cycle c names the CID of one unused shard per domain for c+1, so the report's hash seals it before
  * training starts. It is opened when the reveal window is final and used once. The salt inside keeps a small corpus from

@@ -1,5 +1,5 @@
 /**
- * The snapshot: whose voice counts in a cycle, and for how much (design §6).
+ * The snapshot: whose voice counts in a cycle, and for how much (protocol §6).
  *
  * Read once from the finalised state of the cycle's first block. Nothing learned from gossip ever changes it: a voter that
  * could be talked out of the total would be two totals in one cycle. Permit holders that never take part are not in it, or

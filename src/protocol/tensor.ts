@@ -2,8 +2,8 @@
  * What a tensor is on the wire: a closed table of types, bounded shapes and names, and one digest.
  *
  * A digest covers type, shape and length as well as the bytes, so a tensor cannot be reshaped into another one with
- * the same hash (design §4). Identity is this framed digest; files are never hashed, because a safetensors header has
- * many spellings (threats, "Determinism hazards" d and g).
+ * the same hash (protocol §4). Identity is this framed digest; files are never hashed, because a safetensors header has
+ * many spellings (protocol §4, §9).
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { assert } from '../util/assert.ts'

@@ -1,5 +1,5 @@
 /**
- * The one table of what the kinds of track do (design §3): what a constitution must say, what a submission is and when it
+ * The one table of what the kinds of track do (protocol §3): what a constitution must say, what a submission is and when it
  * is well-formed, and what becomes of the accepted ones. Total: a new kind does not compile before it has all three.
  */
 import { judgeSubmission, type Submission, type SubmissionCode, type SubmissionView } from './manifest.ts'

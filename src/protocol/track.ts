@@ -1,5 +1,5 @@
 /**
- * Tracks: kinds of work that a network pays for, each with a share of the rewards (design §3).
+ * Tracks: kinds of work that a network pays for, each with a share of the rewards (protocol §3).
  *
  * A track's kind decides what a submission is, how it is judged and what becomes of the accepted ones. There is one kind so
  * far, `experts`; another is a new row in `TRACK_RULES`, and the compiler lists what it owes.
@@ -23,7 +23,7 @@ import { isTensorName, TENSOR_NAME_CHARS_MAX } from './tensor.ts'
 export const TRACK_KINDS = ['experts'] as const
 export type TrackKind = (typeof TRACK_KINDS)[number]
 
-/** Routing rows are nobody's group: they are trained under this name, by validators (design §7). */
+/** Routing rows are nobody's group: they are trained under this name, by validators (protocol §7). */
 export const ROUTER = 'router'
 /** The part of a model that never changes. A group of this name would be merged into its place. */
 export const HUB = 'hub'
@@ -50,7 +50,7 @@ export const trackShape = record({
   domains: list(
     record({
       name: nameShape,
-      /** A public pool of sequences, for cycles in which too few sealed shards were opened (design §5). */
+      /** A public pool of sequences, for cycles in which too few sealed shards were opened (protocol §5). */
       pool: nullable(link),
     }),
     1,
@@ -63,7 +63,7 @@ export const trackShape = record({
     zMilli: integer(1, Z_MILLI_MAX),
     epsilonMin: nano,
     epsilonMax: nano,
-    /** How much a submission or a root may worsen what it is not meant to change: τ of design §5 and §7. */
+    /** How much a submission or a root may worsen what it is not meant to change: τ of protocol §5 and §7. */
     harmMax: nano,
     /** A marginal reward below this share of the best score is left out of the merge. */
     marginalFloorMilli: integer(0, 1_000),
@@ -162,6 +162,6 @@ export const domainsOf = (constitution: Pick<Constitution, 'tracks'>): readonly 
 export const trackOfGroup = (constitution: Pick<Constitution, 'tracks'>, group: string): Track | undefined =>
   constitution.tracks.find((track) => track.groups.some((g) => g.name === group))
 
-/** Every k cycles the routing rows may be recalibrated (design §7); never in cycle 0, when nothing has changed yet. */
+/** Every k cycles the routing rows may be recalibrated (protocol §7); never in cycle 0, when nothing has changed yet. */
 export const isRouterCycle = (constitution: Pick<Constitution, 'tracks'>, cycle: number): boolean =>
   cycle > 0 && constitution.tracks.some((track) => cycle % track.router.everyCycles === 0)

@@ -1,5 +1,5 @@
 /**
- * From certified rewards to the vector that `set_weights` takes (design §8; threats, findings 6, 19 and 22).
+ * From certified rewards to the vector that `set_weights` takes (protocol §8, security notes).
  *
  * A plain sum over a window, so that every cycle is paid in equally many epochs. Integers by floor, so that all
  * validators set identical vectors. What nobody earned goes to the burn uid: without it, old weights pay for ever.
