@@ -122,6 +122,16 @@ export const ERRORS = {
     means: 'The chain allows this write again only after some blocks.',
     remedy: 'Run the same command again after the number of blocks that is named.',
   },
+  CHAIN_PORT_TAKEN: {
+    exit: EXIT.environment,
+    means: 'The development chain cannot listen where it was told to.',
+    remedy: 'End what listens there, or choose another port with --port; 0 takes a free one.',
+  },
+  CHAIN_DATA_BROKEN: {
+    exit: EXIT.input,
+    means: 'What an earlier run of the development chain left in its directory cannot be read back.',
+    remedy: 'Name another directory, or delete this one to begin again at block 0.',
+  },
   BLOCK_UNKNOWN: {
     exit: EXIT.unavailable,
     means: 'The chain endpoint cannot answer for this block: it is not final yet, or its state was pruned.',
@@ -139,13 +149,20 @@ export const ERRORS = {
   },
   EVALUATION_LATE: {
     exit: EXIT.unsettled,
-    means: 'The evaluation did not end in time for this cycle, so this validator makes no report.',
+    means: 'A part of the evaluation did not end in its share of the phase; what was not measured has no score.',
     remedy: 'Use a faster device, or a network with fewer seats or a longer phase.',
   },
   STEP_LATE: {
     exit: EXIT.unsettled,
     means: 'A step of a cycle had not ended when its block came, so the cycle went on without it.',
     remedy: 'Check what the step waits for: the chain endpoint, the disk, the peers, the data.',
+  },
+  BODY_MISSING: {
+    exit: EXIT.unsettled,
+    means:
+      'A report that counts did not reach this validator in time, so it merges nothing and takes the root of the others.',
+    remedy:
+      'Check that this node can be reached by other validators; the next cycle starts from the same root as theirs.',
   },
   CYCLE_UNSETTLED: {
     exit: EXIT.unsettled,

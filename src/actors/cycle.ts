@@ -6,10 +6,13 @@
 import { NodeError } from '../errors.ts'
 import type { Cancel, PeerAddress, Ports } from '../ports.ts'
 import { adoptedRoot, repeatedRoot } from '../protocol/agreement.ts'
-import { type Deadlines, deadlinesOf } from '../protocol/clock.ts'
+import { cycleBlocks, type Deadlines, deadlinesOf } from '../protocol/clock.ts'
 import type { Constitution, Network } from '../protocol/constitution.ts'
+import { SNAPSHOT_CYCLES } from '../protocol/limits.ts'
+import { genesisRoot, rootCid } from '../protocol/root.ts'
 import type { Snapshot } from '../protocol/snapshot.ts'
 import { groupsOf } from '../protocol/track.ts'
+import { assert } from '../util/assert.ts'
 import { type Base, fetchBase } from './base.ts'
 import { readOpening, readSlots } from './fact.ts'
 import type { Inbox } from './inbox.ts'
@@ -25,7 +28,7 @@ export type Self = {
 
 export type CycleInput = {
   readonly cycle: number
-  /** The root in force, or `null` when this node does not know: it then takes what two thirds of the stake repeat. */
+  /** The root in force, or `null` when this node does not know: it then asks the chain (`readStanding`). */
   readonly root: string | null
   /** Shards that validators sealed for this cycle: hotkey → domain → CID. */
   readonly seals: ReadonlyMap<string, ReadonlyMap<string, string>>
@@ -52,11 +55,14 @@ export type CycleFacts = { readonly input: CycleInput; readonly best: number; re
 
 export const deadlinesIn = ({ constitution }: Self, cycle: number): Deadlines => deadlinesOf(constitution, cycle)
 
+/** A write needs a block to be sent in and one to be included in. */
+const CALL_BLOCKS = 2
+
 /**
- * The last best block at which a write for a deadline is worth starting: it must be included, and final, by then. Also the
- * end of every wait before such a write.
+ * The last best block at which a write for a deadline is worth starting: it must be included by then; that the deadline's
+ * block becomes final takes its time afterwards. Also the end of every wait before such a write.
  */
-export const lastCall = ({ constitution }: Self, deadline: number): number => deadline - constitution.chain.finality - 1
+export const lastCall = (deadline: number): number => deadline - CALL_BLOCKS
 
 /** Everything that stands when a cycle begins. */
 export type Opening = { readonly snapshot: Snapshot; readonly base: Base }
@@ -68,14 +74,8 @@ export async function openCycle(
   opts: Cancel,
 ): Promise<Opening> {
   const { first } = deadlinesIn(self, cycle)
-  const { snapshot, registered, slots } = await readOpening(chain, self.network, cycle, first, opts)
-  const root = held ?? repeatedRoot(snapshot, slots)
-  if (root === null) {
-    throw new NodeError('ROOT_UNKNOWN', {
-      what: `the current root is not known at block ${first}`,
-      why: 'no root is repeated by two thirds of the stake in its slots',
-    })
-  }
+  const { snapshot, registered } = await readOpening(chain, self.network, cycle, first, opts)
+  const root = held ?? (await readStanding(self, chain, cycle, opts))
   const terms = { network: self.network, constitution: self.constitution, snapshot, base: root }
   self.inbox.begin({
     cycle,
@@ -88,13 +88,40 @@ export async function openCycle(
     terms,
     hashes: null,
   })
-  const expires = first + self.constitution.limits.cardBlocks
-  self.voice.sayCard(cycle, expires, opts)
+  self.voice.sayCard(cycle, cardExpiry(self, first), opts)
   const base = await fetchBase(blobs, root, { from: holdersOf(self, snapshot), ...opts })
   if (base === null) {
     throw new NodeError('ROOT_MALFORMED', { what: 'the current root cannot be read', why: `root ${root} is malformed` })
   }
   return { snapshot, base }
+}
+
+/**
+ * Until when a card counts that is signed at a block. A cycle less than what is allowed: whoever judges it may have seen
+ * fewer blocks than its author.
+ */
+export const cardExpiry = ({ constitution }: Self, block: number): number =>
+  block + constitution.limits.cardBlocks - cycleBlocks(constitution)
+
+/**
+ * The root in force in a cycle, for who was not there when the last one ended: what the last cycle adopted, or else what
+ * two thirds of it repeat as its base, by the slots at its D and under its snapshot; or else what stood before it. Later
+ * records are proposals and prove nothing.
+ */
+async function readStanding(self: Self, chain: Ports['chain'], cycle: number, opts: Cancel): Promise<string> {
+  const { constitution, network } = self
+  for (let last = cycle - 1; last >= cycle - SNAPSHOT_CYCLES; last--) {
+    if (last < constitution.start.cycle) return rootCid(genesisRoot(constitution))
+    const { first, merge } = deadlinesIn(self, last)
+    const { snapshot } = await readOpening(chain, network, last, first, opts)
+    const slots = await readSlots(chain, network, merge, opts)
+    const root = adoptedRoot(snapshot, slots) ?? repeatedRoot(snapshot, slots)
+    if (root !== null) return root
+  }
+  throw new NodeError('ROOT_UNKNOWN', {
+    what: `the root of cycle ${cycle} is not known`,
+    why: `in the ${SNAPSHOT_CYCLES} cycles before it no two thirds of the stake wrote a root`,
+  })
 }
 
 /** Validators keep everything that the current root needs. */
@@ -116,8 +143,11 @@ export async function readAdopted(
 export const standingRoot = (facts: { readonly opening?: Opening; readonly adopted?: string | null }): string | null =>
   facts.adopted === undefined ? null : (facts.adopted ?? facts.opening?.base.cid ?? null)
 
-export const domainOf = ({ constitution }: Self, group: string): string =>
-  groupsOf(constitution).find(({ name }) => name === group)?.domain ?? ''
+export function domainOf({ constitution }: Self, group: string): string {
+  const found = groupsOf(constitution).find(({ name }) => name === group)
+  assert(found !== undefined, 'a miner has a group of its constitution')
+  return found.domain
+}
 
 /** A step that has not ended when its block comes is left behind: what waits for it would come too late as well. */
 export function tellLate(ports: Pick<Ports, 'observe'>, { input, best, finalised }: CycleFacts, step: string): void {

@@ -1,5 +1,5 @@
 /**
- * Finalised facts: what a node reads from the chain at the blocks that the constitution fixes (design §2, §6).
+ * Finalised facts: what a node reads from the chain at the blocks that the constitution fixes (protocol §2, §6).
  */
 import type { Cancel, Chain } from '../ports.ts'
 import { decodeRecord, type SlotRecord } from '../protocol/commitment.ts'
@@ -45,6 +45,8 @@ export async function readOpening(
   return { snapshot: snapshotOf(cycle, candidates), registered: new Set(neurons.map(({ hotkey }) => hotkey)), slots }
 }
 
+export type Committed = Extract<Written, { readonly kind: 'submission' | 'router' }>
+
 /** What was committed to in this cycle, at the end of the commit window. */
 export async function readCommitments(
   chain: Chain,
@@ -52,6 +54,6 @@ export async function readCommitments(
   snapshot: Snapshot,
   block: number,
   opts: Cancel,
-): Promise<ReadonlyMap<string, Written>> {
+): Promise<ReadonlyMap<string, Committed>> {
   return commitmentsOf(snapshot, await readSlots(chain, network, block, opts))
 }

@@ -7,7 +7,7 @@
 import type { Gate, PeerAddress } from '../ports.ts'
 import { decodeRecord, type SlotRecord } from '../protocol/commitment.ts'
 import type { Constitution, Network } from '../protocol/constitution.ts'
-import { MESSAGE_KINDS, type MessageKind, type Verify } from '../protocol/envelope.ts'
+import type { MessageKind, Verify } from '../protocol/envelope.ts'
 import { carriedCard, judgeBody, judgeMessage, type Message, recordKey, type View } from '../protocol/gossip.ts'
 import { EARLY_MESSAGES_MAX, REPORT_BYTES_MAX } from '../protocol/limits.ts'
 import type { PeerCard } from '../protocol/peer-card.ts'
@@ -44,6 +44,8 @@ export type Inbox = {
   readonly learn: (facts: Partial<Knowledge>) => void
   /** A new cycle: nothing of the old one is kept but cards that have not expired. */
   readonly begin: (facts: Knowledge) => void
+  /** The accepted report of a hotkey in its author's envelope, to be said again for who lacks it. */
+  readonly bytesOf: (hotkey: string) => Uint8Array | null
   /** Where a hotkey can be reached, from its card. */
   readonly addressOf: (hotkey: string) => readonly PeerAddress[]
 }
@@ -56,6 +58,9 @@ type Heard = {
   readonly records: Map<string, SlotRecord>
 }
 
+/** `wasEarly`: the border did not pass it on when it came, because its window was not final here. It may be now. */
+export type Hear = (message: Message, bytes: Uint8Array, wasEarly: boolean) => void
+
 export type InboxOptions = {
   readonly network: Network
   readonly constitution: Constitution
@@ -64,7 +69,7 @@ export type InboxOptions = {
 
 export function createInbox(
   { network, constitution, privateAllowed }: InboxOptions,
-  { verify, heard }: { readonly verify: Verify; readonly heard: (message: Message) => void },
+  { verify, heard }: { readonly verify: Verify; readonly heard: Hear },
 ): Inbox {
   const boxes: Heard = {
     cards: new Map(),
@@ -74,7 +79,8 @@ export function createInbox(
     records: new Map(),
   }
   let known: Knowledge = NOTHING_KNOWN
-  let early = new Map<string, Message>()
+  const envelopes = new Map<string, Uint8Array>()
+  let early = new Map<string, Early>()
   const view = (): View => ({
     ...known,
     ...boxes,
@@ -83,18 +89,19 @@ export function createInbox(
     privateAllowed,
     cardBlocksMax: constitution.limits.cardBlocks,
   })
-  const keep = (message: Message): void => {
+  const keep = (message: Message, bytes: Uint8Array, wasEarly: boolean): void => {
     file(boxes, message, view())
-    heard(message)
+    if (message.kind === 'report') envelopes.set(message.envelope.hotkey, bytes)
+    heard(message, bytes, wasEarly)
   }
   const learn = (facts: Partial<Knowledge>): void => {
     known = { ...known, ...facts }
     const waiting = early
     early = new Map()
-    for (const [key, message] of waiting) {
+    for (const [key, { message, bytes }] of waiting) {
       const verdict = judgeBody(view(), message)
-      if (verdict.kind === 'accept') keep(message)
-      else if (verdict.kind === 'ignore' && verdict.code === 'EARLY') early.set(key, message)
+      if (verdict.kind === 'accept') keep(message, bytes, true)
+      else if (verdict.kind === 'ignore' && verdict.code === 'EARLY') early.set(key, { message, bytes })
     }
   }
   return {
@@ -104,22 +111,25 @@ export function createInbox(
     },
     gate: (kind) => (_from, bytes) => {
       const { verdict, message } = judgeMessage(view(), kind, bytes)
-      if (message !== null && verdict.kind === 'accept') keep(message)
-      else if (message !== null) setBounded(early, earlyKey(message), message, EARLY_MESSAGES_MAX)
+      if (message !== null && verdict.kind === 'accept') keep(message, bytes, false)
+      else if (message !== null) setBounded(early, earlyKey(message), { message, bytes }, EARLY_MESSAGES_MAX)
       return verdict
     },
     learn,
     begin: (facts) => {
-      for (const box of [boxes.reveals, boxes.openings, boxes.reports, boxes.records]) box.clear()
+      for (const box of [boxes.reveals, boxes.openings, boxes.reports, boxes.records, envelopes]) box.clear()
       for (const [hotkey, { expires }] of boxes.cards) if (expires < facts.block) boxes.cards.delete(hotkey)
       learn(facts)
     },
+    bytesOf: (hotkey) => envelopes.get(hotkey) ?? null,
     addressOf: (hotkey) => {
       const card = boxes.cards.get(hotkey)
       return card === undefined ? [] : [{ peerId: card.peerId, addresses: card.addresses }]
     },
   }
 }
+
+type Early = { readonly message: Message; readonly bytes: Uint8Array }
 
 const NOTHING_KNOWN: Knowledge = {
   cycle: 0,
@@ -173,5 +183,3 @@ function file(boxes: Heard, { kind, envelope, body }: Message, view: View): void
       kind satisfies never
   }
 }
-
-export const ALL_KINDS = MESSAGE_KINDS

@@ -1,5 +1,5 @@
 /**
- * Measures submissions against the base on one domain's samples (design §5): scores alone, marginals in the merge, and
+ * Measures submissions against the base on one domain's samples (protocol §5): scores alone, marginals in the merge, and
  * how the base itself has fared. Losses come from the Evaluator, decisions from protocol/.
  */
 import type { Cancel, Evaluator, ModelRef, Overlay, Samples } from '../ports.ts'
@@ -19,19 +19,23 @@ import { judgeGain, mayRejectEarly } from '../protocol/score.ts'
 import type { Track } from '../protocol/track.ts'
 import type { Base } from './base.ts'
 import { type DomainSamples, split } from './sampling.ts'
+import { type Engine, orNull, type Stage } from './turn.ts'
 
 type Judge = Pick<Evaluator, 'losses'>
+type Progress = { readonly before: number; readonly after: number }
 
 /** The base's losses on the samples of a domain: everything is paired with these. */
 export type Bench = {
-  readonly evaluator: Judge
   readonly base: Base
   readonly track: Track
   readonly samples: DomainSamples
   readonly own: readonly number[]
   readonly elsewhere: readonly number[] | null
+  /** Median losses of the root before the base and of the base: a worse group goes back (protocol §7). */
+  readonly progress: Progress
 }
 
+/** All that is measured on the base, before any submission has its turn. */
 export async function createBench(
   evaluator: Judge,
   base: Base,
@@ -42,8 +46,13 @@ export async function createBench(
   const take = (list: Samples): Promise<readonly number[]> => takeAll(evaluator, modelOf(base), NOTHING, list, opts)
   const own = await take(samples.own)
   const elsewhere = samples.elsewhere === null ? null : await take(samples.elsewhere)
-  return { evaluator, base, track, samples, own, elsewhere }
+  const old = await takeAll(evaluator, modelOf(base.before), NOTHING, samples.own, opts)
+  const progress = { before: medianLoss(samples, old), after: medianLoss(samples, own) }
+  return { base, track, samples, own, elsewhere, progress }
 }
+
+const medianLoss = (samples: DomainSamples, losses: readonly number[]): number =>
+  medianOver(samples, split(losses, samples.shards.length).map(meanOf))
 
 const NOTHING: Overlay = { kind: 'none' }
 const modelOf = ({ root }: { readonly root: Base['root'] }): ModelRef => ({ manifest: root.model, from: [] })
@@ -60,12 +69,13 @@ export type Score = { readonly score: number; readonly reason: Reason | null }
 
 /** The score of a submission alone. It may be refused early, but never accepted on less than all samples. */
 export async function scoreAlone(
+  evaluator: Judge,
   bench: Bench,
   group: string,
   tensors: readonly TensorEntry[],
   opts: Cancel,
 ): Promise<Score> {
-  const { evaluator, base, samples, track } = bench
+  const { base, samples, track } = bench
   const { checkpoints, harmMax, epsilonMin } = track.scoring
   const shards = samples.shards.length
   const overlay: Overlay = { kind: 'values', tensors }
@@ -96,40 +106,37 @@ function statsOf(
   return shards.map(({ stake }, i) => ({ stake, own: shardStat(bases[i] ?? [], candidates[i] ?? [], zMilli) }))
 }
 
+export type Marginals = {
+  readonly gains: ReadonlyMap<string, number>
+  /** Whose merge could not be measured, or not in time. */
+  readonly failed: ReadonlySet<string>
+}
+
 /** What each accepted submission adds to the merge of those before it. One that cannot be measured is left out. */
 export async function marginalGains(
+  { evaluator, turns }: Pick<Engine, 'evaluator' | 'turns'>,
+  stage: Stage,
   bench: Bench,
   accepted: readonly Accepted[],
   tensorsOf: ReadonlyMap<string, readonly TensorEntry[]>,
   opts: Cancel,
-): Promise<ReadonlyMap<string, number>> {
-  const { evaluator, base, samples, track } = bench
+): Promise<Marginals> {
+  const { base, samples, track } = bench
   const { roundingNano, marginalFloorMilli } = track.scoring
+  const failed = new Set<string>()
   let state = startMarginal(marginalOrder(accepted, roundingNano), marginalFloorMilli)
   for (let trial = nextTrial(state); trial !== null; trial = nextTrial(state)) {
     const members = trial.members.map(({ hotkey, score }) => ({ tensors: tensorsOf.get(hotkey) ?? [], weight: score }))
     const overlay: Overlay = { kind: 'merge', etaPpm: track.merge.etaPpm, members }
-    const losses = await takeAll(evaluator, modelOf(base), overlay, samples.own, opts).catch((error) => {
-      if (opts.signal.aborted) throw error
-      return null
-    })
+    const measure = (limited: Cancel) => takeAll(evaluator, modelOf(base), overlay, samples.own, limited)
+    const losses = await turns.take(stage, opts, measure).catch(orNull(opts))
+    if (losses === null) failed.add(trial.candidate.hotkey)
     state = settleTrial(
       state,
       losses === null ? null : medianOver(samples, gains(bench.own, losses, samples.shards.length)),
     )
   }
-  return marginalsOf(state)
-}
-
-/** Median losses of the root before the base and of the base: a worse group goes back (design §7). */
-export async function progressOf(
-  { evaluator, base, samples, own }: Bench,
-  opts: Cancel,
-): Promise<{ readonly before: number; readonly after: number }> {
-  const old = await takeAll(evaluator, modelOf(base.before), NOTHING, samples.own, opts)
-  const median = (losses: readonly number[]): number =>
-    medianOver(samples, split(losses, samples.shards.length).map(meanOf))
-  return { before: median(old), after: median(own) }
+  return { gains: marginalsOf(state), failed }
 }
 
 const medianOver = ({ shards }: DomainSamples, values: readonly number[]): number =>

@@ -7,7 +7,16 @@ import { cidOf } from '../protocol/codec.ts'
 import { commitmentHash, encodeRecord, saltInput } from '../protocol/commitment.ts'
 import { encodeSubmission, type TensorEntry } from '../protocol/manifest.ts'
 import { toHex } from '../util/bytes.ts'
-import { type CycleFacts, deadlinesIn, domainOf, type Opening, openCycle, readAdopted, type Self } from './cycle.ts'
+import {
+  type CycleFacts,
+  cardExpiry,
+  deadlinesIn,
+  domainOf,
+  type Opening,
+  openCycle,
+  readAdopted,
+  type Self,
+} from './cycle.ts'
 import { readCommitments } from './fact.ts'
 
 export type Committed = { readonly manifest: string; readonly salt: string; readonly tensors: readonly TensorEntry[] }
@@ -53,7 +62,7 @@ export const createMining = (self: Self, group: string, ports: MinerPorts): { re
   /** Never before the commit window is final: a copier could still commit. Never without our own commitment in it. */
   reveal: async ({ input: { cycle }, opening, committed }, opts) => {
     const { manifest, salt, tensors } = known(committed)
-    const { commit, last } = deadlinesIn(self, cycle)
+    const { commit } = deadlinesIn(self, cycle)
     const { snapshot } = known(opening)
     const commitments = await readCommitments(ports.chain, self.network, snapshot, commit, opts)
     const { hotkey } = ports.keys
@@ -65,7 +74,7 @@ export const createMining = (self: Self, group: string, ports: MinerPorts): { re
       })
     }
     for (const cid of [manifest, ...tensors.map((tensor) => tensor.cid)]) await ports.blobs.release(cid)
-    const card = self.voice.card(cycle, last + self.constitution.limits.cardBlocks)
+    const card = self.voice.card(cycle, cardExpiry(self, commit))
     await self.voice.say('reveal', cycle, { kind: 'submission', manifest, salt, card }, opts)
     return {}
   },

@@ -62,6 +62,7 @@ export const createNodeMachine = (self: Self, cycleMachine: CycleMachine, ports:
           if (actor.getSnapshot().status === 'active') actor.send(event)
         }
       },
+      learnBlock: (_, { number }: { number: number }) => self.inbox.learn({ block: number }),
       /** A cycle begins when its first block is final: everything in it hangs on that block's state. */
       beginCycle: enqueueActions(({ context, enqueue }, { number }: { number: number }) => {
         const moment = momentAt(self.constitution, number)
@@ -103,6 +104,7 @@ export const createNodeMachine = (self: Self, cycleMachine: CycleMachine, ports:
       'block.finalised': {
         actions: [
           assign({ finalised: ({ event }) => event.block.number }),
+          { type: 'learnBlock', params: ({ event }) => event.block },
           { type: 'beginCycle', params: ({ event }) => event.block },
           { type: 'forward', params: ({ event }) => ({ type: 'block.finalised', number: event.block.number }) },
         ],

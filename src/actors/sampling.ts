@@ -1,5 +1,5 @@
 /**
- * Which sequences a validator judges on: the opened sealed shards of the cycle, or the public pool (design §5).
+ * Which sequences a validator judges on: the opened sealed shards of the cycle, or the public pool (protocol §5).
  *
  * For each domain one list of sequences, interleaved over the shards, so that the first k of them are the first k of all
  * shards together: one pass over the list serves the checkpoints, and `split` gives every shard its own losses back.
@@ -15,7 +15,7 @@ import type { Snapshot } from '../protocol/snapshot.ts'
 import type { Track } from '../protocol/track.ts'
 import { concat, hexBytes } from '../util/bytes.ts'
 import { interleave } from '../util/interleave.ts'
-import type { Source } from './library.ts'
+import { type Engine, STAGES, type Stage } from './turn.ts'
 
 /** The sequences of one owner; the pool is nobody's and stands alone. */
 export type OwnedShard = {
@@ -45,75 +45,88 @@ export type SamplingInput = {
   readonly addressOf: (hotkey: string) => readonly PeerAddress[]
 }
 
-/** Domains for which there is nothing to judge on are missing from the result. */
+/**
+ * Domains for which there is nothing to judge on are missing from the result. Shards are fetched at once until the stage is
+ * over, the largest stakes first: an owner that hangs, of however little stake, keeps nobody waiting for longer.
+ */
 export async function drawSamples(
-  { blobs }: { readonly blobs: Source },
+  engine: Pick<Engine, 'blobs' | 'turns'>,
+  stage: Stage,
   input: SamplingInput,
   opts: Cancel,
 ): Promise<ReadonlyMap<string, DomainSamples>> {
+  const opened = await openedShards(engine, stage, input, opts)
+  const { domains, scoring } = input.track
+  const planned = domains.map((domain) => {
+    const own = opened.filter((one) => one.domain === domain.name).map(({ shard }) => shard)
+    return { domain, own, use: planShards(own.map(sizeOf), input.snapshot.stakeTotal, scoring.samples) }
+  })
+  const uncovered = planned.filter(({ use }) => use.source === 'pool').map(({ domain }) => domain)
+  const pools = await poolShards(engine, input, uncovered, opts)
   const shards = new Map<string, readonly OwnedShard[]>()
-  for (const { name } of input.track.domains) {
-    const used = await shardsOf(blobs, input, name, opts)
-    if (used.length > 0) shards.set(name, used)
+  for (const { domain, own, use } of planned) {
+    const used = use.source === 'pool' ? (pools.get(domain.name) ?? []) : chosenOf(own, use.hotkeys, use.sequencesEach)
+    if (used.length > 0) shards.set(domain.name, used)
   }
   return new Map([...shards.keys()].map((domain) => [domain, arrange(domain, shards)]))
 }
 
-async function shardsOf(
-  blobs: Source,
-  input: SamplingInput,
-  domain: string,
-  opts: Cancel,
-): Promise<readonly OwnedShard[]> {
-  const opened = await openedShards(blobs, input, domain, opts)
-  const sizes = opened.map(({ owner, stake, sequences }) => ({
-    hotkey: owner ?? '',
-    stake,
-    sequences: sequences.length,
-  }))
-  const use = planShards(sizes, input.snapshot.stakeTotal, input.track.scoring.samples)
-  if (use.source === 'pool') return poolShard(blobs, input, domain, use.sequences, opts)
-  return use.hotkeys.flatMap((hotkey) => {
+const sizeOf = ({ owner, stake, sequences }: OwnedShard) => ({
+  hotkey: owner ?? '',
+  stake,
+  sequences: sequences.length,
+})
+
+const chosenOf = (opened: readonly OwnedShard[], hotkeys: readonly string[], each: number): readonly OwnedShard[] =>
+  hotkeys.flatMap((hotkey) => {
     const shard = opened.find(({ owner }) => owner === hotkey)
-    return shard === undefined ? [] : [{ ...shard, sequences: shard.sequences.slice(0, use.sequencesEach) }]
+    return shard === undefined ? [] : [{ ...shard, sequences: shard.sequences.slice(0, each) }]
   })
-}
+
+type Opened = { readonly domain: string; readonly shard: OwnedShard }
 
 async function openedShards(
-  blobs: Source,
-  { network, constitution, snapshot, cycle, openings, addressOf }: SamplingInput,
-  domain: string,
-  { signal }: Cancel,
-): Promise<readonly OwnedShard[]> {
+  { blobs, turns }: Pick<Engine, 'blobs' | 'turns'>,
+  stage: Stage,
+  { network, constitution, track, snapshot, cycle, openings, addressOf }: SamplingInput,
+  opts: Cancel,
+): Promise<readonly Opened[]> {
   const { sequenceTokens, vocabulary } = constitution.model
-  const terms = { network: network.constitution, cycle, domain, sequenceTokens, vocabulary }
-  const opened: OwnedShard[] = []
-  for (const { hotkey, stake } of snapshot.validators) {
-    const cid = openings.get(openingKey(hotkey, domain))
-    if (cid === undefined) continue
-    // A shard that cannot be fetched is one that was not opened.
-    const bytes = await blobs.get(cid, { bytesMax: SHARD_BYTES_MAX, from: addressOf(hotkey), signal }).catch(() => null)
-    const shard = bytes === null ? null : decodeShard(terms, bytes)
-    if (shard !== null && !(shard instanceof Flaw)) opened.push({ owner: hotkey, stake, sequences: shard.sequences })
-  }
-  return opened
+  const largestFirst = snapshot.validators.toSorted((a, b) => (a.stake === b.stake ? 0 : a.stake > b.stake ? -1 : 1))
+  const named = largestFirst.flatMap(({ hotkey, stake }) =>
+    track.domains.flatMap(({ name: domain }) => {
+      const cid = openings.get(openingKey(hotkey, domain))
+      return cid === undefined ? [] : [{ hotkey, stake, domain, cid }]
+    }),
+  )
+  const fetched = await turns.takeAll(stage, opts, named, async ({ hotkey, stake, domain, cid }, limited) => {
+    const terms = { network: network.constitution, cycle, domain, sequenceTokens, vocabulary }
+    const bytes = await blobs.get(cid, { bytesMax: SHARD_BYTES_MAX, from: addressOf(hotkey), ...limited })
+    const shard = decodeShard(terms, bytes)
+    return shard instanceof Flaw ? null : { domain, shard: { owner: hotkey, stake, sequences: shard.sequences } }
+  })
+  // A shard that cannot be fetched is one that was not opened.
+  return fetched.flatMap((result) => (result.status === 'fulfilled' && result.value !== null ? [result.value] : []))
 }
 
-async function poolShard(
-  blobs: Source,
+async function poolShards(
+  { blobs, turns }: Pick<Engine, 'blobs' | 'turns'>,
   { constitution, track, beacon }: SamplingInput,
-  domain: string,
-  samples: number,
-  { signal }: Cancel,
-): Promise<readonly OwnedShard[]> {
-  const cid = track.domains.find(({ name }) => name === domain)?.pool
-  if (cid == null) return []
-  const bytes = await blobs.get(cid, { bytesMax: POOL_BYTES_MAX, from: [], signal }).catch(() => null)
-  const pool = bytes === null ? null : decodePool({ domain, ...constitution.model }, bytes)
-  if (pool === null || pool instanceof Flaw || pool.sequences.length < SHARD_SEQUENCES_MIN) return []
-  const size = pool.sequences.length
-  const places = samplePool({ seed: hexBytes(beacon), domain, size, count: Math.min(samples, size) })
-  return [{ owner: null, stake: 1n, sequences: places.map((place) => pool.sequences[place] as Uint8Array) }]
+  domains: Track['domains'],
+  opts: Cancel,
+): Promise<ReadonlyMap<string, readonly OwnedShard[]>> {
+  const named = domains.flatMap(({ name, pool }) => (pool === null ? [] : [{ domain: name, cid: pool }]))
+  const drawn = await turns.takeAll(turns.stage(STAGES.documents), opts, named, async ({ domain, cid }, limited) => {
+    const bytes = await blobs.get(cid, { bytesMax: POOL_BYTES_MAX, from: [], ...limited })
+    const pool = decodePool({ domain, ...constitution.model }, bytes)
+    if (pool instanceof Flaw || pool.sequences.length < SHARD_SEQUENCES_MIN) return null
+    const size = pool.sequences.length
+    const count = Math.min(track.scoring.samples, size)
+    const places = samplePool({ seed: hexBytes(beacon), domain, size, count })
+    return { domain, sequences: places.map((place) => pool.sequences[place] as Uint8Array) }
+  })
+  const pools = drawn.flatMap((result) => (result.status === 'fulfilled' ? (result.value ?? []) : []))
+  return new Map(pools.map(({ domain, sequences }) => [domain, [{ owner: null, stake: 1n, sequences }]]))
 }
 
 function arrange(domain: string, all: ReadonlyMap<string, readonly OwnedShard[]>): DomainSamples {

@@ -1,17 +1,18 @@
 /**
- * What follows from a cycle's reports: the tally, the merge, the root, the weights (design §6 to §8).
+ * What follows from a cycle's reports: the tally, the merge, the root, the weights (protocol §6 to §8).
  *
  * Everything here is computed from finalised facts, so all honest validators come to the same bytes.
  */
 import type { DomainLoss } from '../event.ts'
 import type { Cancel, ModelRef, ValidatorPorts } from '../ports.ts'
 import { attestations, type Certificate, certify, reportHashes, type Tally, tally } from '../protocol/agreement.ts'
-import { EMPTY_BITMAP, encodeRecord, NO_HASH, type SlotRecord } from '../protocol/commitment.ts'
+import { EMPTY_BITMAP, encodeRecord, placesOf, type SlotRecord } from '../protocol/commitment.ts'
 import { toSs58 } from '../protocol/hotkey.ts'
 import type { TensorEntry } from '../protocol/manifest.ts'
 import type { Member } from '../protocol/merge-plan.ts'
 import type { CycleRewards } from '../protocol/reward.ts'
 import { encodeRoot, nextModel, nextRoot, type Root, recordedRewards, rewardsOf, settle } from '../protocol/root.ts'
+import type { Snapshot } from '../protocol/snapshot.ts'
 import { domainsOf, ROUTER, trackOfGroup } from '../protocol/track.ts'
 import { rewardWindow, toWeights } from '../protocol/weight.ts'
 import { type Base, fetchBase } from './base.ts'
@@ -27,14 +28,15 @@ export type Outcome = { readonly tally: Tally; readonly certificate: Certificate
 export type SettlingStep = 'tally' | 'merge' | 'root' | 'adopt' | 'settle' | 'weigh'
 
 export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S in SettlingStep]: ValidatorWork } => ({
-  tally: async ({ input: { cycle }, opening }, opts) => {
+  tally: async ({ input: { cycle }, opening, outcome }, opts) => {
     const { snapshot } = known(opening)
     const { report, attest } = deadlinesIn(self, cycle)
     const hashes = reportHashes(snapshot, await readSlots(ports.chain, self.network, report, opts))
     const bitmaps = attestations(snapshot, await readSlots(ports.chain, self.network, attest, opts))
     const result = tally(snapshot, hashes, bitmaps)
-    const holdsAll = result.counted.every((hotkey) => self.inbox.reports.has(hotkey))
-    const certificate = result.certified && holdsAll ? certify(snapshot, result, self.inbox.reports) : null
+    if (outcome === undefined) shareBodies(self, ports, lackedBodies(snapshot, result.counted, bitmaps), opts)
+    const isWhole = result.certified && holdsBodies(self, result)
+    const certificate = isWhole ? certify(snapshot, result, self.inbox.reports) : null
     return { outcome: { tally: result, certificate } }
   },
 
@@ -60,10 +62,9 @@ export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S
     return { computed: await ports.blobs.put(encodeRoot(root), { codec: 'dag-cbor', withheld: false, ...opts }) }
   },
 
-  root: async ({ input: { cycle }, computed, made, bitmap }, { signal }) => {
+  root: async ({ input: { cycle }, opening, computed, bitmap = EMPTY_BITMAP }, { signal }) => {
     if (computed === undefined) return {}
-    const hash = made?.hash ?? NO_HASH
-    const slot: SlotRecord = { kind: 'root', cycle, hash, root: computed, bitmap: bitmap ?? EMPTY_BITMAP }
+    const slot: SlotRecord = { kind: 'root', cycle, base: known(opening).base.cid, root: computed, bitmap }
     self.voice.sayRecord(slot, { signal })
     await ports.chain.writeSlot(encodeRecord(self.network, slot), { lastBlock: deadlinesIn(self, cycle).merge, signal })
     return {}
@@ -114,6 +115,41 @@ export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S
     return {}
   },
 })
+
+/** Counted bodies that some counted validator does not hold, as far as its attestation says. */
+function lackedBodies(
+  { placeOf }: Snapshot,
+  counted: readonly string[],
+  bitmaps: ReadonlyMap<string, string>,
+): readonly string[] {
+  const held = counted.flatMap((hotkey) => {
+    const bitmap = bitmaps.get(hotkey)
+    return bitmap === undefined ? [] : [new Set(placesOf(bitmap))]
+  })
+  return counted.filter((hotkey) => !held.every((places) => places.has(placeOf.get(hotkey) ?? -1)))
+}
+
+export const holdsBodies = ({ inbox }: Self, { counted, cycle }: Tally): boolean =>
+  inbox.known.cycle === cycle && counted.every((hotkey) => inbox.reports.has(hotkey))
+
+/**
+ * Says again, in its author's envelope, what somebody else lacks: whoever sends its body to a majority alone would keep
+ * the rest from merging. A courtesy: nothing waits for it, and gossip carries equal messages once, however many say them.
+ */
+function shareBodies(
+  { inbox }: Self,
+  { network, log }: Pick<ValidatorPorts, 'network' | 'log'>,
+  lacked: readonly string[],
+  opts: Cancel,
+): void {
+  for (const hotkey of lacked) {
+    const bytes = inbox.bytesOf(hotkey)
+    if (bytes === null) continue
+    network
+      .publish('report', bytes, opts)
+      .catch((error) => log.warn('a body was not said again', { why: String(error) }))
+  }
+}
 
 /** Routing rows are adopted whole. */
 const ADOPT_PPM = 1_000_000

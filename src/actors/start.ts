@@ -6,11 +6,12 @@
 import { createActor } from 'xstate'
 import type { Rogue, Role } from '../event.ts'
 import type { MinerPorts, Ports, ValidatorPorts } from '../ports.ts'
-import { EMPTY_BITMAP, encodeRecord, NO_HASH } from '../protocol/commitment.ts'
+import { EMPTY_BITMAP, encodeRecord } from '../protocol/commitment.ts'
 import { type Constitution, networkOf } from '../protocol/constitution.ts'
-import { MESSAGE_KINDS, type Verify } from '../protocol/envelope.ts'
+import { MESSAGE_KINDS, type MessageKind, type Verify } from '../protocol/envelope.ts'
 import { toSs58 } from '../protocol/hotkey.ts'
 import { genesisRoot, rootCid } from '../protocol/root.ts'
+import { assert } from '../util/assert.ts'
 import type { Self } from './cycle.ts'
 import { createInbox } from './inbox.ts'
 import { createMiner } from './miner.ts'
@@ -36,19 +37,30 @@ export type RunningNode = { readonly stop: () => void }
 export function startNode(options: NodeOptions, role: RoleOptions, verify: Verify): RunningNode {
   const ports: Ports = role.ports
   const { constitution, privateAllowed } = options
+  assert(constitution.predecessor === null, 'amendments are adopted, but no node acts on them yet')
   const network = networkOf(constitution)
   const inbox = createInbox(
     { network, constitution, privateAllowed },
-    { verify, heard: () => actor.send({ type: 'message.heard' }) },
+    {
+      verify,
+      heard: ({ kind }, bytes, wasEarly) => {
+        actor.send({ type: 'message.heard' })
+        if (wasEarly) passOn(kind, bytes)
+      },
+    },
   )
+  const { signal } = new AbortController()
+  const passOn = (kind: MessageKind, bytes: Uint8Array): void => {
+    ports.network.publish(kind, bytes, { signal }).catch(() => ports.log.debug('not passed on', { kind }))
+  }
   const voice = createVoice(network, (kind, bytes) => inbox.gate(kind)(ports.network.self.peerId, bytes), ports)
   const self: Self = { network, constitution, inbox, voice }
   const cycle: CycleMachine =
     role.role === 'miner' ? createMiner(self, role.group, role.ports) : createValidator(self, role.ports)
-  const start = constitution.predecessor === null ? rootCid(genesisRoot(constitution)) : null
+  const start = rootCid(genesisRoot(constitution))
   const actor = createActor(createNodeMachine(self, cycle, ports), { clock: ports.clock, input: { start } })
 
-  const unsubscribe = MESSAGE_KINDS.map((kind) => ports.network.subscribe(kind, inbox.gate(kind)))
+  const unsubscribe = KINDS_HEARD[role.role].map((kind) => ports.network.subscribe(kind, inbox.gate(kind)))
   tellStart(options, role.role, ports)
   actor.start()
   return {
@@ -59,19 +71,23 @@ export function startNode(options: NodeOptions, role: RoleOptions, verify: Verif
   }
 }
 
+/**
+ * A miner judges nobody, so it hears cards alone: what its gate cannot judge it would not pass on, and every peer in the
+ * mesh that passes nothing on is a hole.
+ */
+const KINDS_HEARD: { readonly [R in RoleOptions['role']]: readonly MessageKind[] } = {
+  miner: ['card'],
+  validator: MESSAGE_KINDS,
+}
+
 function tellStart({ name, uid, rogue }: NodeOptions, role: Role, { keys, observe }: Ports): void {
   observe({ type: 'node.started', name, role, hotkey: toSs58(keys.hotkey), uid, rogue })
 }
 
-/** What a validator writes once before it counts: that it takes part, and from which root on (design §6). */
+/** What a validator writes once before it counts: that it takes part, and from which root on (protocol §6). */
 export function joiningRecord(constitution: Constitution): Uint8Array {
   const network = networkOf(constitution)
   const root = rootCid(genesisRoot(constitution))
-  return encodeRecord(network, {
-    kind: 'root',
-    cycle: constitution.start.cycle,
-    hash: NO_HASH,
-    root,
-    bitmap: EMPTY_BITMAP,
-  })
+  const { cycle } = constitution.start
+  return encodeRecord(network, { kind: 'root', cycle, base: root, root, bitmap: EMPTY_BITMAP })
 }

@@ -11,14 +11,21 @@ import { bitmapOf, commitmentHash, encodeRecord, NO_HASH, type SlotRecord, saltI
 import { toSs58 } from '../protocol/hotkey.ts'
 import { encodeReport, type Report, reportCid } from '../protocol/report.ts'
 import { shardShape } from '../protocol/shard.ts'
+import type { Track } from '../protocol/track.ts'
 import { toHex, utf8 } from '../util/bytes.ts'
-import { type CycleFacts, deadlinesIn, lastCall, type Opening, openCycle, type Self } from './cycle.ts'
-import { type Evaluation, type EvaluationInput, evaluateCycle } from './evaluation.ts'
+import { type CycleFacts, deadlinesIn, lastCall, type Opening, openCycle, type Self, tellFailure } from './cycle.ts'
+import {
+  type Evaluation,
+  type EvaluationInput,
+  evaluateCycle,
+  type RevealedCycle,
+  readSubmissions,
+} from './evaluation.ts'
 import { readCommitments, readSlots, type Written } from './fact.ts'
 import { known } from './mining.ts'
-import { type DomainSamples, drawSamples } from './sampling.ts'
+import { drawSamples } from './sampling.ts'
 import { createSettling, type Outcome, recentRewards, type SettlingStep } from './settling.ts'
-import { createTurns, type Engine, inTurns } from './turn.ts'
+import { createTurns, type Engine, STAGES } from './turn.ts'
 
 /** A report of ours, on disk before its hash went to the chain. */
 export type Made = { readonly report: Report; readonly cid: string; readonly salt: string; readonly hash: string }
@@ -39,7 +46,7 @@ export type ValidatorFacts = CycleFacts & {
 export type ValidatorStep = 'open' | 'match' | 'unseal' | 'evaluate' | 'report' | 'exchange' | 'attest' | SettlingStep
 export type ValidatorWork = (facts: ValidatorFacts, opts: Cancel) => Promise<Partial<ValidatorFacts>>
 
-/** The beacon of the public pool: the second block after the reveal window (design §5). */
+/** The beacon of the public pool: the second block after the reveal window (protocol §5). */
 export const BEACON_BLOCKS = 2
 
 export const createValidating = (
@@ -68,6 +75,7 @@ export const createValidating = (
 
   evaluate: async (facts, opts) => {
     const evaluation = await evaluate(self, ports, facts, opts)
+    for (const error of evaluation.failures) tellFailure(ports, facts.input.cycle, 'evaluate', error)
     for (const happening of judgements(facts.input.cycle, ports.keys.hotkey, evaluation)) ports.observe(happening)
     return { evaluation }
   },
@@ -86,7 +94,8 @@ export const createValidating = (
     const block = deadlinesIn(self, cycle).report
     const hashes = reportHashes(known(opening).snapshot, await readSlots(ports.chain, self.network, block, opts))
     self.inbox.learn({ hashes, block })
-    if (made === undefined || hashes.get(ports.keys.hotkey) !== made.hash) return {}
+    if (made === undefined) return {}
+    if (hashes.get(ports.keys.hotkey) !== made.hash) throw reportLost(cycle, block)
     await ports.blobs.release(made.cid)
     const message = { salt: made.salt, report: encodeReport(made.report) }
     await self.voice.say('report', cycle, message, opts)
@@ -110,56 +119,80 @@ export const createValidating = (
   ...createSettling(self, ports),
 })
 
-/** However long a submission takes, time remains for the report. */
+/** The blocks before the last call in which shards are sealed and the report is stored, however long its rows took. */
+const REPORT_BLOCKS = 1
+
 async function evaluate(self: Self, ports: ValidatorPorts, facts: ValidatorFacts, opts: Cancel): Promise<Evaluation> {
-  const { report } = deadlinesIn(self, facts.input.cycle)
-  const turns = createTurns(ports.chain, lastCall(self, report))
+  const { best, input } = facts
+  const lastBlock = lastCall(deadlinesIn(self, input.cycle).report) - REPORT_BLOCKS
+  const turns = createTurns({ best, lastBlock }, ports.chain)
   try {
-    const engine = inTurns(ports, turns)
-    return await evaluateCycle(engine, await readEvaluation(self, ports, engine, facts, opts), opts)
+    const { evaluator, blobs } = ports
+    const engine = { evaluator, blobs, turns }
+    const { evaluation, failures } = await gather(self, ports, engine, facts, opts)
+    const evaluated = await evaluateCycle(engine, evaluation, opts)
+    return { ...evaluated, failures: [...failures, ...evaluated.failures] }
   } finally {
     turns.end()
   }
 }
 
-async function readEvaluation(
+/** All that comes from peers, at once and under one deadline. What does not come is missing, and the rest is judged. */
+async function gather(
   self: Self,
   ports: ValidatorPorts,
   engine: Engine,
   { input: { cycle }, opening, commitments }: ValidatorFacts,
   opts: Cancel,
-): Promise<EvaluationInput> {
+): Promise<{ readonly evaluation: EvaluationInput; readonly failures: readonly unknown[] }> {
   const { network, constitution, inbox } = self
   const { reveals, openings, addressOf } = inbox
   const { snapshot, base } = known(opening)
   const { reveal } = deadlinesIn(self, cycle)
   const lotteryHash = await ports.chain.hashOf(reveal, opts)
   const beacon = await ports.chain.hashOf(reveal + BEACON_BLOCKS, opts)
-  const samples = new Map<string, DomainSamples>()
-  for (const track of constitution.tracks) {
-    const input = { network, constitution, track, snapshot, cycle, beacon, openings, addressOf }
-    for (const [domain, drawn] of await drawSamples(engine, input, opts)) samples.set(domain, drawn)
-  }
-  if (samples.size === 0) {
-    throw new NodeError('DATA_MISSING', {
-      what: `nothing to judge the submissions of cycle ${cycle} on`,
-      why: 'no validator opened a sealed shard, and the constitution names no public pool',
-    })
-  }
-  const { rewards } = await recentRewards(self, ports, base.root, cycle, opts)
-  return {
+  const revealed: RevealedCycle = {
     network,
     constitution,
     cycle,
     base,
     commitments: known(commitments),
     reveals,
-    samples,
     lotteryHash,
-    rewards,
     addressOf,
   }
+  const { turns } = engine
+  const stage = turns.stage(STAGES.documents)
+  const draw = (track: Track) => {
+    const input = { network, constitution, track, snapshot, cycle, beacon, openings, addressOf }
+    return drawSamples(engine, stage, input, opts)
+  }
+  const read = (_: null, limited: Cancel) => recentRewards(self, ports, base.root, cycle, limited)
+  const [submissions, drawn, [window]] = await Promise.all([
+    readSubmissions(engine, stage, revealed, opts),
+    Promise.all(constitution.tracks.map(draw)),
+    turns.takeAll(stage, opts, [null], read),
+  ])
+  const samples = new Map(drawn.flatMap((domains) => [...domains]))
+  // Without them the lottery gives all seats: ours alone, and the median decides.
+  const rewards = window?.status === 'fulfilled' ? window.value.rewards : new Map<string, number>()
+  const failures = window?.status === 'rejected' ? [window.reason] : []
+  if (samples.size === 0) failures.push(dataMissing(cycle))
+  return { evaluation: { ...revealed, submissions, samples, rewards }, failures }
 }
+
+/** The report is made nevertheless: without its seals the next cycle would have nothing to judge on either. */
+const dataMissing = (cycle: number): NodeError =>
+  new NodeError('DATA_MISSING', {
+    what: `nothing to judge the submissions of cycle ${cycle} on`,
+    why: 'no validator opened a sealed shard, and there is no public pool that can be fetched',
+  })
+
+const reportLost = (cycle: number, block: number): NodeError =>
+  new NodeError('COMMITMENT_LOST', {
+    what: `the hash of the report of cycle ${cycle} is not on chain`,
+    why: `block ${block} holds another one, or none: another process may write with the same hotkey`,
+  })
 
 /** The body with the shards sealed for the next cycle, and the hash that commits to it. */
 async function makeReport(self: Self, ports: ValidatorPorts, facts: ValidatorFacts, opts: Cancel): Promise<Made> {

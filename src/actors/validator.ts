@@ -3,9 +3,11 @@
  *
  * Gather what miners reveal, judge it, put the hash of the report on chain (A), open it, say who is held (B), merge and
  * put the new root on chain (D); weigh beside the merge. A step that fails or hangs is skipped: a validator without a
- * report still opens its shards, attests, merges what others certified, and weighs.
+ * report still opens its shards, attests, merges what others certified, and weighs. One that lacks a counted body waits for
+ * whoever holds it to say it again.
  */
 import { assign, fromPromise, sendParent, setup } from 'xstate'
+import { NodeError } from '../errors.ts'
 import type { ValidatorPorts } from '../ports.ts'
 import type { Deadlines } from '../protocol/clock.ts'
 import {
@@ -19,6 +21,7 @@ import {
   tellFailure,
   tellLate,
 } from './cycle.ts'
+import { holdsBodies } from './settling.ts'
 import { BEACON_BLOCKS, createValidating, sealsOf, type ValidatorFacts, type ValidatorStep } from './validating.ts'
 import { createWork, type Task } from './work.ts'
 
@@ -77,6 +80,8 @@ export const createValidator = (self: Self, ports: ValidatorPorts) => {
       learn: assign((_, facts: Partial<ValidatorFacts>) => facts),
       tell: ({ context }, { step, error }: { step: ValidatorStep; error: unknown }) =>
         tellFailure(ports, context.input.cycle, step, error),
+      tellMissing: ({ context: { input, outcome } }) =>
+        tellFailure(ports, input.cycle, 'tally', bodyMissing(self, outcome?.tally.counted ?? [])),
       tellLate: ({ context }, { step }: { step: ValidatorStep }) => tellLate(ports, context, step),
     },
   }).createMachine({
@@ -108,10 +113,26 @@ export const createValidator = (self: Self, ports: ValidatorPorts) => {
       holding: { always: { guard: 'isTimeToAttest', target: 'attesting' } },
       attesting: work('attest', { done: 'attested', failed: 'attested', end: 'isAttestPast' }),
       attested: { always: { guard: 'isAttestFinal', target: 'tallying' } },
-      tallying: work('tally', { done: 'settling', failed: 'settling', end: 'isTooLateToMerge' }),
+      tallying: work('tally', { done: 'tallied', failed: 'settling', end: 'isTooLateToMerge' }),
+      tallied: { always: [{ guard: 'isBodyMissing', target: 'completing' }, { target: 'settling' }] },
+      // Whoever holds what we lack says it again now.
+      completing: {
+        always: [
+          { guard: 'isComplete', target: 'tallying' },
+          { guard: 'isLastCallToMerge', target: 'settling', actions: 'tellMissing' },
+        ],
+      },
       settling: { ...SETTLING, onDone: 'over' },
       over: { type: 'final' },
     },
+  })
+}
+
+function bodyMissing({ inbox }: Self, counted: readonly string[]): NodeError {
+  const missing = counted.filter((hotkey) => !inbox.reports.has(hotkey))
+  return new NodeError('BODY_MISSING', {
+    what: `${missing.length} of ${counted.length} counted reports did not arrive in time to merge`,
+    why: 'their authors withheld them from this node, and nobody else said them again',
   })
 }
 
@@ -125,13 +146,13 @@ const guardsOf = (self: Self) => {
     isUnmatched: ({ context }: Known) => context.commitments === undefined,
     isRevealFinal: ({ context }: Known) => context.finalised >= at(context).reveal,
     isBeaconFinal: ({ context }: Known) => context.finalised >= at(context).reveal + BEACON_BLOCKS,
-    isTooLateToReport: ({ context }: Known) => context.best > lastCall(self, at(context).report),
+    isTooLateToReport: ({ context }: Known) => context.best > lastCall(at(context).report),
     isReportFinal: ({ context }: Known) => context.finalised >= at(context).report,
     isReportPast: ({ context }: Known) => context.finalised > at(context).report,
-    isTooLateToAttest: ({ context }: Known) => context.best >= lastCall(self, at(context).attest),
+    isTooLateToAttest: ({ context }: Known) => context.best >= lastCall(at(context).attest),
     /** All bodies are here, or waiting longer would cost the attestation. */
     isTimeToAttest: ({ context }: Known) =>
-      context.best >= lastCall(self, at(context).attest) ||
+      context.best >= lastCall(at(context).attest) ||
       [...(self.inbox.known.hashes?.keys() ?? [])].every((hotkey) => self.inbox.reports.has(hotkey)),
     isAttestFinal: ({ context }: Known) => context.finalised >= at(context).attest,
     isAttestPast: ({ context }: Known) => context.finalised > at(context).attest,
@@ -139,7 +160,11 @@ const guardsOf = (self: Self) => {
     isTallied: ({ context: { outcome } }: Known) =>
       outcome !== undefined && (outcome.certificate !== null || !outcome.tally.certified),
     isAdopted: ({ context }: Known) => context.adopted !== undefined || context.finalised >= at(context).last,
-    isTooLateToMerge: ({ context }: Known) => context.best > lastCall(self, at(context).merge),
+    isBodyMissing: ({ context: { outcome } }: Known) =>
+      outcome?.tally.certified === true && outcome.certificate === null,
+    isComplete: ({ context: { outcome } }: Known) => outcome !== undefined && holdsBodies(self, outcome.tally),
+    isLastCallToMerge: ({ context }: Known) => context.best >= lastCall(at(context).merge),
+    isTooLateToMerge: ({ context }: Known) => context.best > lastCall(at(context).merge),
     isMergeFinal: ({ context }: Known) => context.finalised >= at(context).merge,
     isMergePast: ({ context }: Known) => context.finalised > at(context).merge,
     isLastFinal: ({ context }: Known) => context.finalised >= at(context).last,

@@ -4,6 +4,7 @@
  * A command's flags stand apart from its entry, so that its file can take their types from here.
  */
 import { PRESET_NAMES } from '../protocol/preset.ts'
+import { chainGroup } from './chain-table.ts'
 import type { Command, Flags, Group } from './command.ts'
 
 export const UP_FLAGS = {
@@ -133,7 +134,7 @@ const help: Command<typeof HELP_FLAGS> = {
 export const ROOT: Group = {
   name: 'wheelwright',
   summary: 'decentralised training of mixture-of-experts models',
-  commands: [up, constitution, explain, help],
+  commands: [up, chainGroup, constitution, explain, help],
   examples: [
     { line: 'wheelwright up', shows: 'a whole network on this machine' },
     { line: 'wheelwright up --help', shows: 'what a command can do' },

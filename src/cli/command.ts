@@ -67,6 +67,8 @@ export type Group = {
   readonly name: string
   readonly summary: string
   readonly commands: readonly (Command | Group)[]
+  /** What the group's bare name does; without it, the name prints the help. Its own name is the group's. */
+  readonly own?: Command
   readonly examples: readonly [Example, ...Example[]]
 }
 

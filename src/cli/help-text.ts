@@ -6,7 +6,7 @@ import { describeValue } from './parse.ts'
 
 export function helpText(entry: Command | Group, path: readonly string[], style: Style): string {
   const isRoot = path.length === 1
-  const body = isGroup(entry) ? section('Commands', rowsOfGroup(entry), style) : sectionsOfCommand(entry, style)
+  const body = isGroup(entry) ? sectionsOfGroup(entry, style) : sectionsOfCommand(entry, style)
   const parts = [
     `${style.bold(path.join(' '))}: ${entry.summary}\n\nusage: ${usageLine(entry, path)}\n`,
     body,
@@ -23,11 +23,12 @@ export function helpData(entry: Command | Group, path: readonly string[]): objec
   const usage = usageLine(entry, path)
   if (!isGroup(entry)) return { name: path.join(' '), summary, usage, flags: entry.flags, examples }
   const commands = entry.commands.map((each) => ({ name: each.name, summary: each.summary }))
-  return { name: path.join(' '), summary, usage, commands, examples }
+  const flags = entry.own?.flags ?? {}
+  return { name: path.join(' '), summary, usage, commands, flags, examples }
 }
 
 export function usageLine(entry: Command | Group, path: readonly string[]): string {
-  if (isGroup(entry)) return `${path.join(' ')} <command> [flags]`
+  if (isGroup(entry)) return `${path.join(' ')} ${entry.own === undefined ? '<command>' : '[command]'} [flags]`
   const words = (entry.positionals ?? []).map(({ name, optional }) => (optional === true ? `[${name}]` : name))
   return [...path, ...words, '[flags]'].join(' ')
 }
@@ -35,6 +36,11 @@ export function usageLine(entry: Command | Group, path: readonly string[]): stri
 const rowsOfGroup = (group: Group): Row[] => group.commands.map((each) => [each.name, each.summary])
 
 const rowsOfExamples = (entry: Command | Group): Row[] => entry.examples.map(({ line, shows }) => [line, shows])
+
+function sectionsOfGroup(group: Group, style: Style): string {
+  const commands = section('Commands', rowsOfGroup(group), style)
+  return group.own === undefined ? commands : `${commands}\n${sectionsOfCommand(group.own, style)}`
+}
 
 function sectionsOfCommand(command: Command, style: Style): string {
   const words: Row[] = (command.positionals ?? []).map((each) => [each.name, each.description])

@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { ERRORS, EXIT, type ExitCode, NodeError } from '../errors.ts'
+import { assert } from '../util/assert.ts'
 import { type Group, isGroup } from './command.ts'
 import { ROOT } from './command-table.ts'
 import { printHelp } from './help.ts'
@@ -41,12 +42,14 @@ async function dispatch(argv: readonly string[], io: Io, root: Group): Promise<v
   const { entry, path, rest } = target
   if (words.includes('--help') || words.includes('-h')) return printHelp(target, { json }, io)
   if (words.includes('--version')) return printVersion(json, io)
-  if (isGroup(entry)) {
+  if (isGroup(entry) && entry.own === undefined) {
     if (rest.every((word) => word === '--json')) return printHelp(target, { json }, io)
     throw strayWord(path, rest.find((word) => word !== '--json') ?? '')
   }
-  const { flags, positionals } = parseFor(entry, path, rest)
-  const { run } = await entry.load()
+  const command = isGroup(entry) ? entry.own : entry
+  assert(command !== undefined, 'a group without a command of its own was answered above')
+  const { flags, positionals } = parseFor(command, path, rest)
+  const { run } = await command.load()
   await run(flags, io, positionals)
 }
 

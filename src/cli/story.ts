@@ -26,6 +26,8 @@ export type CycleStory = {
   readonly certified: boolean
   readonly stake: number
   readonly root: string
+  /** Is it the root of this very cycle? */
+  readonly isNew: boolean
   readonly loss: { readonly [domain: string]: DomainLoss }
   readonly lines: readonly Line[]
   readonly burned: number
@@ -61,6 +63,7 @@ export function storyOf(
         certified,
         stake: certificate.stake,
         root,
+        isNew: document !== null,
         loss,
         lines: linesOf(
           document,

@@ -6,24 +6,26 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NodeError } from '../errors.ts'
 import { type NodeEvent, ROGUES, type Rogue } from '../event.ts'
-import { deadlinesOf } from '../protocol/clock.ts'
+import { deadlinesOf, momentAt } from '../protocol/clock.ts'
 import { constitutionCid } from '../protocol/constitution.ts'
 import { createWorld, type World } from '../sim/world.ts'
 import type { FlagValues } from './command.ts'
 import type { UP_FLAGS } from './command-table.ts'
-import { type Io, styleFor, writeJson } from './io.ts'
+import { type Io, printable, styleFor, writeJson } from './io.ts'
 import { type CycleStory, storyOf, summaryOf } from './story.ts'
 import { cycleText, openingText, phaseText } from './up-text.ts'
 
 /** A cycle of the local preset in six seconds. */
 const WATCHED_BLOCK_MS = 100
+/** A summary of days would be a line of megabytes. */
+const SUMMARY_CYCLES_MAX = 1_000
 
 export async function run(flags: FlagValues<typeof UP_FLAGS>, io: Io): Promise<void> {
   const { cycles, seed, json } = flags
   const blockMs = flags['block-ms'] ?? (cycles === undefined ? WATCHED_BLOCK_MS : 0)
-  const events: NodeEvent[] = []
-  const told = new Set<number>()
   const style = styleFor(io.stdout, io.env)
+  const story: CycleStory[] = []
+  let events: NodeEvent[] = []
   let witness = ''
 
   const observe = (event: NodeEvent): void => {
@@ -43,34 +45,41 @@ export async function run(flags: FlagValues<typeof UP_FLAGS>, io: Io): Promise<v
   try {
     while (!io.signal.aborted && !isOver(world, cycles)) {
       await world.step()
-      if (!json) tellCycles(world, storyOf(events, witness, world.rootOf), told, io)
+      const ended = cycleThatEnded(world)
+      if (ended !== null) {
+        const told = storyOf(events, witness, world.rootOf).filter(({ cycle }) => cycle === ended)
+        story.push(...told)
+        if (!json) for (const cycle of told) io.stdout.write(cycleText(cycle, world.actors, style))
+        // What was told is kept as its summary alone: this may run for days.
+        events = events.filter((event) => 'cycle' in event && event.cycle > ended)
+      }
       if (blockMs > 0) await sleep(blockMs, undefined, { signal: io.signal }).catch(() => undefined)
     }
   } finally {
     world.stop()
   }
-  const story = storyOf(events, witness, world.rootOf)
-  if (json) writeJson(io.stdout, { type: 'summary', at: world.head(), node: witness, cycles: summaryOf(story) })
-  if (cycles !== undefined && !io.signal.aborted) checkSettled(story, cycles)
+  const recent = story.slice(-SUMMARY_CYCLES_MAX)
+  if (json) writeJson(io.stdout, { type: 'summary', at: world.head(), node: witness, cycles: summaryOf(recent) })
+  if (cycles === undefined) return
+  if (io.signal.aborted) throw io.signal.reason
+  checkSettled(story, cycles)
 }
 
-/** Over when the last cycle's weights are final. */
+/** Over when the last cycle has been told. */
 function isOver({ constitution, head }: World, cycles: number | undefined): boolean {
   return cycles !== undefined && head() > deadlinesOf(constitution, cycles - 1).last + constitution.chain.finality
 }
 
-/** A cycle is told when everything about it is known: when its last block is final. */
-function tellCycles(world: World, story: readonly CycleStory[], told: Set<number>, io: Io): void {
-  for (const cycle of story) {
-    const { last } = deadlinesOf(world.constitution, cycle.cycle)
-    if (told.has(cycle.cycle) || world.head() <= last) continue
-    told.add(cycle.cycle)
-    io.stdout.write(cycleText(cycle, world.actors, styleFor(io.stdout, io.env)))
-  }
+/** Everything about a cycle is known when its last block is final. */
+function cycleThatEnded({ constitution, head }: World): number | null {
+  const block = head() - constitution.chain.finality - 1
+  const moment = momentAt(constitution, block)
+  return moment !== null && block === deadlinesOf(constitution, moment.cycle).last ? moment.cycle : null
 }
 
+/** Settled is a cycle whose validators stand on its own new root, not one that ended with the old one. */
 function checkSettled(story: readonly CycleStory[], cycles: number): void {
-  const settled = story.filter(({ certified }) => certified).length
+  const settled = story.filter(({ certified, isNew }) => certified && isNew).length
   if (settled === cycles) return
   throw new NodeError('CYCLE_UNSETTLED', {
     what: `${cycles - settled} of ${cycles} cycles did not settle`,
@@ -81,11 +90,12 @@ function checkSettled(story: readonly CycleStory[], cycles: number): void {
 function roguesOf(list: string): readonly Rogue[] {
   if (list === 'none') return []
   if (list === 'all') return ROGUES
-  return list.split(',').map((name) => {
+  const names = [...new Set(list.split(','))]
+  return names.map((name) => {
     const rogue = ROGUES.find((r) => r === name)
     if (rogue !== undefined) return rogue
     throw new NodeError('USAGE', {
-      what: `there is no rogue of this kind`,
+      what: `there is no rogue '${printable(name)}'`,
       why: `--rogues takes all, none, or a list of ${ROGUES.join(', ')}`,
       remedy: "run 'wheelwright up --help'",
     })

@@ -209,12 +209,17 @@ export function adoptedRoot(snapshot: Snapshot, slots: Slots): string | null {
   return quorumOf(support, snapshot.stakeTotal)
 }
 
-/** The root that a newcomer takes: the one that two thirds of the current stake repeats in its slots, whatever they hold. */
+/**
+ * The root that was in force in a cycle, as two thirds of its stake repeat it in their records of that cycle: what stands
+ * when none was adopted. A proposal is never counted.
+ */
 export function repeatedRoot(snapshot: Snapshot, slots: Slots): string | null {
   const support = new Map<string, bigint>()
   for (const { hotkey, stake } of snapshot.validators) {
     const slot = slots.get(hotkey)
-    if (slot !== undefined && slot.kind !== 'submission') support.set(slot.root, (support.get(slot.root) ?? 0n) + stake)
+    if (slot === undefined || slot.kind === 'submission' || slot.cycle !== snapshot.cycle) continue
+    const root = slot.kind === 'root' ? slot.base : slot.root
+    support.set(root, (support.get(root) ?? 0n) + stake)
   }
   return quorumOf(support, snapshot.stakeTotal)
 }

@@ -73,17 +73,25 @@ export function placesOf(bitmap: string): readonly number[] {
 const RECORD_KINDS = ['submission', 'router', 'report', 'attest', 'root'] as const
 export type RecordKind = (typeof RECORD_KINDS)[number]
 
-/** What a slot says. `root` is the CID of the author's current root; in a `root` record, of the new one. */
+/** What a slot says. `root` is the CID of the author's current root, except in a `root` record, where that is `base`. */
 export type SlotRecord =
   | { readonly kind: 'submission'; readonly cycle: number; readonly hash: string }
   | { readonly kind: 'router' | 'report'; readonly cycle: number; readonly hash: string; readonly root: string }
   | {
-      readonly kind: 'attest' | 'root'
+      readonly kind: 'attest'
       readonly cycle: number
       /** The author's report of this cycle, or zeros when it made none. */
       readonly hash: string
       readonly root: string
       /** "I hold the body that matches": over the snapshot of this cycle. */
+      readonly bitmap: string
+    }
+  | {
+      readonly kind: 'root'
+      readonly cycle: number
+      /** The root in force in this cycle, and the one that the author proposes for the next. */
+      readonly base: string
+      readonly root: string
       readonly bitmap: string
     }
 
@@ -113,7 +121,7 @@ export function encodeRecord(network: Network, slot: SlotRecord): Uint8Array {
     networkTag(network),
     u64(slot.cycle).subarray(4),
   ]
-  parts.push(hexBytes(slot.hash))
+  parts.push(hexBytes(slot.kind === 'root' ? digestOf(slot.base) : slot.hash))
   if (slot.kind !== 'submission') parts.push(hexBytes(digestOf(slot.root)))
   if (slot.kind === 'attest' || slot.kind === 'root') parts.push(hexBytes(slot.bitmap))
   const bytes = concat(...parts)
@@ -133,6 +141,7 @@ export function decodeRecord(network: Network, bytes: Uint8Array): SlotRecord | 
   const hash = field(0, 32)
   if (kind === 'submission') return { kind, cycle, hash }
   const root = cidOfDigest(field(32, 64))
+  if (kind === 'root') return { kind, cycle, base: cidOfDigest(hash), root, bitmap: field(64, 64 + BITMAP_BYTES) }
   if (kind === 'router' || kind === 'report') return { kind, cycle, hash, root }
   return { kind, cycle, hash, root, bitmap: field(64, 64 + BITMAP_BYTES) }
 }

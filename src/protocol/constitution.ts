@@ -108,7 +108,8 @@ export function checkConstitution(constitution: Constitution): Flaw | null {
     checkSpace(constitution) ??
     checkTracks(constitution) ??
     checkShards(constitution) ??
-    checkRewards(constitution)
+    checkRewards(constitution) ??
+    checkCards(constitution)
   )
 }
 
@@ -147,6 +148,17 @@ function checkWindows({ windows, chain }: Constitution): Flaw | null {
     return new Flaw(`windows.${window}`, `has ${windows[window]} blocks, at least ${least[window]} are needed: ${why}`)
   }
   return null
+}
+
+/** A card is signed for a cycle less than it may live, because its judges may have seen fewer blocks than its author. */
+function checkCards(constitution: Constitution): Flaw | null {
+  const least = 2 * cycleBlocks(constitution)
+  const { cardBlocks } = constitution.limits
+  if (cardBlocks >= least) return null
+  return new Flaw(
+    'limits.cardBlocks',
+    `is ${cardBlocks}, at least two cycles (${least}) are needed to find one another`,
+  )
 }
 
 /** The slot writes of one validator in one epoch must fit the space that the chain gives it, or its retries silence it. */

@@ -18,20 +18,20 @@ export type Accepted = {
 }
 
 /** One part of a merge, weighted in proportion to its score. */
-export type Member = { readonly hotkey: string; readonly score: number }
+export type Scored = { readonly hotkey: string; readonly score: number }
 
 export type Trial = {
   /** What to merge and measure: all that were kept so far, in that order, and the candidate last. */
-  readonly members: readonly Member[]
-  readonly candidate: Member
+  readonly members: readonly Scored[]
+  readonly candidate: Scored
 }
 
 export type MarginalState = {
-  readonly order: readonly Member[]
+  readonly order: readonly Scored[]
   /** Of the best score, in thousandths: a smaller marginal is left out. */
   readonly floorMilli: number
   readonly scoreBest: number
-  readonly kept: readonly Member[]
+  readonly kept: readonly Scored[]
   /** The gain of merging `kept`. */
   readonly gain: number
   /** The marginals of the first candidates in `order`; its length is how many trials are settled. */
@@ -55,7 +55,7 @@ export function marginalOrder<T extends Accepted>(accepted: readonly T[], roundi
 }
 
 /** `order` is that of `marginalOrder`; `floorMilli` is the constitution's, 20 for the 2 % of protocol §5. */
-export function startMarginal(order: readonly Member[], floorMilli: number): MarginalState {
+export function startMarginal(order: readonly Scored[], floorMilli: number): MarginalState {
   assert(Number.isInteger(floorMilli) && floorMilli >= 0 && floorMilli <= 1_000, 'the floor is at most the best score')
   assert(new Set(order.map((member) => member.hotkey)).size === order.length, 'a hotkey has one submission')
   for (const { score } of order) assert(Number.isInteger(score) && score >= 1 && score <= SCORE_MAX, 'a score is a u32')

@@ -56,7 +56,7 @@ export const PRESETS: { readonly [P in PresetName]: Preset } = {
   },
 }
 
-/** Constants of scoring and merging that were measured (docs/protocol.md gives each its source). */
+/** Constants of scoring and merging. That both gates refuse noise was measured on a toy; the engine will say it for models. */
 export const SCORING: Track['scoring'] = {
   zMilli: 2_326,
   epsilonMin: 100_000,

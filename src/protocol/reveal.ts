@@ -27,13 +27,19 @@ export type Reveal = TypeOf<typeof revealShape>
  * validators submit routing rows, everybody else experts; what a hotkey commits in the other role does not exist. A report
  * with such a row would be malformed.
  */
-export function commitmentsOf<S extends SlotRecord>(snapshot: Snapshot, slots: ReadonlyMap<string, S>): Map<string, S> {
-  const committed = [...slots].filter(([hotkey, slot]) => {
+export function commitmentsOf<S extends SlotRecord>(
+  snapshot: Snapshot,
+  slots: ReadonlyMap<string, S>,
+): Map<string, Commitment<S>> {
+  const committed = new Map<string, Commitment<S>>()
+  for (const [hotkey, slot] of slots) {
     const kind = snapshot.placeOf.has(hotkey) ? 'router' : 'submission'
-    return slot.cycle === snapshot.cycle && slot.kind === kind
-  })
-  return new Map(committed)
+    if (slot.cycle === snapshot.cycle && slot.kind === kind) committed.set(hotkey, slot as Commitment<S>)
+  }
+  return committed
 }
+
+type Commitment<S extends SlotRecord> = Extract<S, { readonly kind: 'submission' | 'router' }>
 
 export type RevealView = {
   readonly network: Network

@@ -16,7 +16,6 @@ import {
   type Dtype,
   isDtype,
   isTensorName,
-  sameShape,
   TENSOR_BYTES_MAX,
   TENSOR_DIM_MAX,
   TENSOR_NAME_CHARS_MAX,
@@ -309,42 +308,4 @@ function encodeMetadata(metadata: ReadonlyMap<string, string>): string {
   const entries = [...metadata].sort(([a], [b]) => compareText(a, b))
   for (const entry of entries) assert(entry.every(isUnicode), 'our own metadata are Unicode')
   return `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`
-}
-
-export const SUBMISSION_CODES = [
-  'TENSOR_NONE',
-  'TENSOR_FOREIGN',
-  'TENSOR_REPEATED',
-  'TENSOR_DTYPE',
-  'TENSOR_SHAPE',
-] as const
-export type SubmissionCode = (typeof SUBMISSION_CODES)[number]
-export type SubmissionVerdict =
-  | { readonly kind: 'accept' }
-  | { readonly kind: 'reject'; readonly code: SubmissionCode; readonly field: string; readonly problem: string }
-
-/** Only the group's tensors, each in its exact dtype and shape, at least one (protocol §5): a hub cannot be touched. */
-export function judgeSubmissionTensors(
-  tensors: readonly NamedTensor[],
-  allowed: ReadonlyMap<string, TensorKind>,
-): SubmissionVerdict {
-  const reject = (code: SubmissionCode, field: string, problem: string): SubmissionVerdict => ({
-    kind: 'reject',
-    code,
-    field,
-    problem,
-  })
-  if (tensors.length === 0) return reject('TENSOR_NONE', 'tensors', 'a submission changes at least one tensor')
-  const seen = new Set<string>()
-  for (const [i, { name, dtype, shape }] of tensors.entries()) {
-    const kind = allowed.get(name)
-    if (kind === undefined) return reject('TENSOR_FOREIGN', `tensors[${i}]`, 'the tensor does not belong to the group')
-    if (seen.has(name)) return reject('TENSOR_REPEATED', name, 'the tensor comes twice')
-    seen.add(name)
-    if (dtype !== kind.dtype) return reject('TENSOR_DTYPE', `${name}: dtype`, `the base has ${kind.dtype}`)
-    if (!sameShape(shape, kind.shape)) {
-      return reject('TENSOR_SHAPE', `${name}: shape`, `the base has [${kind.shape.join(', ')}]`)
-    }
-  }
-  return { kind: 'accept' }
 }

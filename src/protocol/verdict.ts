@@ -3,7 +3,7 @@
  *
  * Ignore: an honest peer could have sent this (clocks drift, gossip repeats), so it costs nobody anything. Reject: only a
  * faulty or hostile peer sends it, so it costs its sender score. A code is also a label of a metric and a heading in
- * docs/troubleshooting.md: the sets are closed.
+ * docs: the sets are closed.
  */
 
 export const IGNORE_CODES = [

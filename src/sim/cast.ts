@@ -5,7 +5,7 @@
 import type { RoleOptions } from '../actors/start.ts'
 import type { Rogue, Role } from '../event.ts'
 import type { Network, Ports, Trainer } from '../ports.ts'
-import { PRESETS } from '../protocol/preset.ts'
+import { PRESETS, type Preset, type PresetName } from '../protocol/preset.ts'
 import { createToyData } from './data.ts'
 import { createToyEvaluator, createToyTrainer, type ToyEngineOptions } from './engine.ts'
 import { DOMAINS, GROUPS } from './genesis.ts'
@@ -33,15 +33,15 @@ export type CastOptions = {
   readonly validators: number
   readonly minersPerGroup: number
   readonly rogues: readonly Rogue[]
+  readonly preset: PresetName
 }
 
 const ENGINE: ToyEngineOptions = { groups: GROUPS, rate: 0.25, noise: 0.8 }
 const SYBIL_KEYS = 3
-const { windows, blockMs } = PRESETS.local
 /** A late reveal comes when the evaluation is long under way. */
-const LATE_MS = (windows.reveal + windows.evaluate - 1) * blockMs
+const lateMs = ({ windows, blockMs }: Preset): number => (windows.reveal + windows.evaluate - 1) * blockMs
 
-export function createCast({ seed, validators, minersPerGroup, rogues }: CastOptions): readonly Part[] {
+export function createCast({ seed, validators, minersPerGroup, rogues, preset }: CastOptions): readonly Part[] {
   const copied: Copied = { tensors: [] }
   const honest = Array.from({ length: validators }, (_, i) => validator(`validator-${i + 1}`, null, seed))
   const miners = GROUPS.flatMap(({ name }, g) =>
@@ -53,7 +53,7 @@ export function createCast({ seed, validators, minersPerGroup, rogues }: CastOpt
       }),
     ),
   )
-  return [...honest, ...miners, ...rogues.flatMap((rogue) => ROGUE_PARTS[rogue](seed, copied))]
+  return [...honest, ...miners, ...rogues.flatMap((rogue) => ROGUE_PARTS[rogue]({ seed, copied, preset }))]
 }
 
 type Wrapped = { readonly trainer: Trainer; readonly network?: Network }
@@ -86,19 +86,21 @@ const validator = (name: string, rogue: Rogue | null, seed: number): Part => ({
 
 const [first, second = first] = GROUPS.map(({ name }) => name) as [string, ...string[]]
 
-const ROGUE_PARTS: { readonly [R in Rogue]: (seed: number, copied: Copied) => readonly Part[] } = {
+type Plot = { readonly seed: number; readonly copied: Copied; readonly preset: PresetName }
+
+const ROGUE_PARTS: { readonly [R in Rogue]: (plot: Plot) => readonly Part[] } = {
   noise: () => [
     miner('rogue-noise', first, 'noise', ({ blobs }, random) => ({ trainer: noiseTrainer({ blobs, random }) })),
   ],
-  copycat: (_, copied) => [
+  copycat: ({ copied }) => [
     miner('rogue-copycat', first, 'copycat', ({ blobs }, random) => ({
       trainer: copycatTrainer({ blobs, random }, copied),
     })),
   ],
-  late: () => [
+  late: ({ preset }) => [
     miner('rogue-late', second, 'late', ({ blobs, network, clock }, random) => ({
       trainer: createToyTrainer(ENGINE, { blobs, random }),
-      network: lateNetwork(network, clock, LATE_MS),
+      network: lateNetwork(network, clock, lateMs(PRESETS[preset])),
     })),
   ],
   hub: () => [
@@ -106,12 +108,12 @@ const ROGUE_PARTS: { readonly [R in Rogue]: (seed: number, copied: Copied) => re
       trainer: hubTrainer({ blobs, random }, createToyTrainer(ENGINE, { blobs, random })),
     })),
   ],
-  sybil: (seed) =>
+  sybil: ({ seed }) =>
     Array.from({ length: SYBIL_KEYS }, (_, i) =>
       miner(`rogue-sybil-${i + 1}`, second, 'sybil', ({ blobs }, random) => {
         const operator = createRandom(`${seed}/part/rogue-sybil`)
         return { trainer: sybilTrainer({ blobs, random }, createToyTrainer(ENGINE, { blobs, random: operator })) }
       }),
     ),
-  liar: (seed) => [validator('rogue-liar', 'liar', seed)],
+  liar: ({ seed }) => [validator('rogue-liar', 'liar', seed)],
 }

@@ -3,7 +3,7 @@ import type { Blobs } from '../ports.ts'
 import { encode } from '../protocol/codec.ts'
 import type { Constitution } from '../protocol/constitution.ts'
 import { encodeModel, encodePage, type TensorEntry } from '../protocol/manifest.ts'
-import { found } from '../protocol/preset.ts'
+import { found, type PresetName } from '../protocol/preset.ts'
 import { encodeRoot, genesisRoot } from '../protocol/root.ts'
 import { poolShape } from '../protocol/shard.ts'
 import { HUB, ROUTER } from '../protocol/track.ts'
@@ -37,6 +37,7 @@ const START_BLOCK = 3
 
 export async function foundNetwork(
   chainGenesis: string,
+  preset: PresetName,
   { blobs, random }: { readonly blobs: SimBlobs; readonly random: SeededRandom },
 ): Promise<Constitution> {
   const founder = blobs.join('founder')
@@ -47,7 +48,7 @@ export async function foundNetwork(
     pools.set(domain, await put(founder, encode(poolShape, { domain, sequences })))
   }
   const constitution = found({
-    preset: 'local',
+    preset,
     chain: { genesis: chainGenesis, netuid: 1, startBlock: START_BLOCK },
     model: { genesis: model, compute: 'f32', graph: 1, vocabulary: TOY_VOCABULARY, sequenceTokens: TOY_TOKENS },
     domains: DOMAINS.map((name) => ({ name, pool: pools.get(name) ?? null })),

@@ -12,7 +12,7 @@ import type { Clock, Log, Neuron, Ports } from '../ports.ts'
 import { type Constitution, checkConstitution } from '../protocol/constitution.ts'
 import { type Verify, verifySr25519 } from '../protocol/envelope.ts'
 import { toSs58 } from '../protocol/hotkey.ts'
-import { PRESETS } from '../protocol/preset.ts'
+import { PRESETS, type PresetName } from '../protocol/preset.ts'
 import { decodeRoot, type Root } from '../protocol/root.ts'
 import { Flaw } from '../protocol/schema.ts'
 import { assert } from '../util/assert.ts'
@@ -30,6 +30,8 @@ export type WorldOptions = {
   readonly validators: number
   readonly minersPerGroup: number
   readonly rogues: readonly Rogue[]
+  /** Whose clock and finality; `local` when absent. */
+  readonly preset?: PresetName
   /** Registered, and joined if they are validators, but not started. */
   readonly absent?: readonly string[]
 }
@@ -61,7 +63,6 @@ export type World = {
   readonly stop: () => void
 }
 
-const PRESET = PRESETS.local
 /** Between two blocks, time passes in steps, so that messages arrive in the order of their delays. */
 const STEPS_PER_BLOCK = 10
 const DELAY_MS_MAX = 400
@@ -71,16 +72,18 @@ const STAKE_RAO = 1_000_000_000_000n
 export async function createWorld(options: WorldOptions, deps: WorldDeps): Promise<World> {
   const random = createRandom(String(options.seed))
   const clock: SimulatedClock & Clock = new SimulatedClock()
-  const cast = createCast(options)
+  const { preset = 'local' } = options
+  const { finality, blockMs } = PRESETS[preset]
+  const cast = createCast({ ...options, preset })
   const keys = new Map(cast.map(({ name }) => [name, createKeys(random.fork(`keys/${name}`))]))
   const neurons = neuronsOf(cast, keys, createKeys(random.fork('keys/owner')))
-  const chain = createSimChain({ seed: String(options.seed), finality: PRESET.finality, neurons, entriesMin: 1 })
+  const chain = createSimChain({ seed: String(options.seed), finality, neurons, entriesMin: 1 })
   const blobs = createSimBlobs()
   const network = createSimNetwork(
     { delayMsMax: DELAY_MS_MAX, lossRatio: 0 },
     { clock, random: random.fork('network') },
   )
-  const constitution = await foundNetwork(chain.genesis, { blobs, random: random.fork('pool') })
+  const constitution = await foundNetwork(chain.genesis, preset, { blobs, random: random.fork('pool') })
   const flaw = checkConstitution(constitution)
   assert(flaw === null, `our own constitution is sound: ${flaw?.field} ${flaw?.problem}`)
 
@@ -116,7 +119,7 @@ export async function createWorld(options: WorldOptions, deps: WorldDeps): Promi
       chain.seal()
       for (let i = 0; i < STEPS_PER_BLOCK; i++) {
         await deps.turn()
-        clock.increment(PRESET.blockMs / STEPS_PER_BLOCK)
+        clock.increment(blockMs / STEPS_PER_BLOCK)
       }
       await deps.turn()
     },

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Base } from '../../src/actors/base.ts'
-import { type Evaluation, type EvaluationInput, evaluateCycle } from '../../src/actors/evaluation.ts'
+import { type Evaluation, type EvaluationInput, evaluateCycle, readSubmissions } from '../../src/actors/evaluation.ts'
 import type { DomainSamples } from '../../src/actors/sampling.ts'
-import type { Engine } from '../../src/actors/turn.ts'
+import { type Engine, STAGES } from '../../src/actors/turn.ts'
 import { NodeError } from '../../src/errors.ts'
 import type { Overlay, Samples } from '../../src/ports.ts'
 import { ROWS_MAX } from '../../src/protocol/limits.ts'
@@ -20,6 +20,7 @@ import { createSimBlobs } from '../../src/sim/blobs.ts'
 import { hexBytes } from '../../src/util/bytes.ts'
 import { never } from '../contracts/harness.ts'
 import * as world from '../protocol/world.ts'
+import { createSteppedTurns } from './stage.ts'
 
 const { CYCLE, cidOfText, constitution, hexOf, network, pageOf, tensorNamed } = world
 const HASH = 'ab'.repeat(32)
@@ -67,7 +68,7 @@ async function createBench() {
       return (await effects.get(tensors[0]?.cid ?? '')?.inspect?.()) ?? null
     },
   }
-  const engine: Engine = { blobs, evaluator }
+  const engine: Engine = { blobs, evaluator, turns: createSteppedTurns().turns }
   return { effects, asked, put, base, engine }
 }
 type Bench = Awaited<ReturnType<typeof createBench>>
@@ -109,7 +110,7 @@ type Part = {
 async function evaluate(
   bench: Bench,
   parts: readonly Part[],
-  change: Partial<EvaluationInput> = {},
+  change: Partial<Omit<EvaluationInput, 'submissions'>> = {},
   signal = never,
 ): Promise<Evaluation> {
   const commitments = new Map<string, EvaluationInput['commitments'] extends ReadonlyMap<string, infer W> ? W : never>()
@@ -135,7 +136,10 @@ async function evaluate(
     rewards: new Map<string, number>(),
     addressOf: () => [],
   }
-  return evaluateCycle(bench.engine, { ...input, ...change }, { signal })
+  const { engine } = bench
+  const revealed = { ...input, ...change }
+  const submissions = await readSubmissions(engine, engine.turns.stage(STAGES.documents), revealed, { signal })
+  return evaluateCycle(engine, { ...revealed, submissions }, { signal })
 }
 
 const submissionOf = (hotkey: string, i: number, change: Partial<Submission> = {}): Submission => ({
@@ -237,6 +241,31 @@ describe('seats', () => {
     expect(seated).toContain(miner(3))
   })
 
+  test('are taken in turn by the groups, so that the end of the phase cuts the tails of all', async () => {
+    const bench = await createBench()
+    const both = many.map((part, i): Part => {
+      const change = { group: 'law', tensors: [tensorNamed('law.0.weight', 100 + i)] }
+      return i < 2 ? part : i < 4 ? { ...part, change } : { ...part, revealed: false }
+    })
+    await evaluate(bench, both)
+    const laws = new Set([2, 3].map((i) => tensorNamed('law.0.weight', 100 + i).cid))
+    expect(bench.asked.map((cid) => (laws.has(cid) ? 'law' : 'code'))).toEqual(['code', 'law', 'code', 'law'])
+  })
+
+  test('go to those who have earned, whatever the lottery says', async () => {
+    const lucky = seatsOf({
+      seats: 7,
+      revealed: revealed.map(({ hotkey }) => ({ hotkey, reward: 0 })),
+      lotteryHash: hexBytes(HASH),
+    })
+    const unlucky = lucky.slice(-3)
+    const rewards = new Map(unlucky.map((hotkey) => [hotkey, 1]))
+    const evaluation = await evaluate(await createBench(), many, { rewards })
+    const found = reasonsOf(evaluation)
+    for (const hotkey of unlucky) expect(found.get(hotkey)).not.toBe('SEAT_NONE')
+    expect([...found.values()].filter((reason) => reason === 'SEAT_NONE')).toHaveLength(3)
+  })
+
   test('are taken in the order of the lottery', async () => {
     const bench = await createBench()
     await evaluate(bench, many, { rewards: new Map([[miner(3), 5]]) })
@@ -291,6 +320,122 @@ describe('marginals', () => {
   })
 })
 
+describe('when time runs out', () => {
+  const parts = Array.from({ length: 4 }, (_, i): Part => ({ hotkey: miner(i + 1), effect: { own: 10_000_000 + i } }))
+  const order = seatsOf({
+    seats: 4,
+    revealed: parts.map(({ hotkey }) => ({ hotkey, reward: 0 })),
+    lotteryHash: hexBytes(HASH),
+  })
+  const hanging = (): Promise<never> => new Promise(() => undefined)
+
+  test.each<[hung: readonly number[], scored: readonly boolean[]]>([
+    [[1], [true, false, true, true]],
+    [
+      [0, 3],
+      [false, true, true, false],
+    ],
+    [
+      [1, 2],
+      [true, false, false, false],
+    ],
+    [
+      [0, 1],
+      [false, false, false, false],
+    ],
+  ])(
+    'where the engine hangs on places %j of the lottery, only they and the tail go without a score',
+    async (hung, scored) => {
+      const { turns, runDry } = createSteppedTurns()
+      const bench = await createBench()
+      const hangs = (hotkey: string): boolean => hung.some((place) => order[place] === hotkey)
+      const withHangs = parts.map((part) => (hangs(part.hotkey) ? { ...part, effect: { losses: hanging } } : part))
+      const evaluation = evaluate({ ...bench, engine: { ...bench.engine, turns } }, withHangs)
+      await runDry(evaluation)
+      const { rows: found } = await evaluation
+      const inOrder = order.map((hotkey) => found.find((row) => row.hotkey === hotkey))
+      expect(inOrder.map((row) => (row?.score ?? 0) > 0)).toEqual(scored)
+      expect(inOrder.map((row) => row?.reason === 'EVALUATION_FAILED')).toEqual(scored.map((was) => !was))
+      expect(found.some(({ marginal }) => marginal > 0)).toBe(scored.includes(true))
+    },
+  )
+
+  test('peers that do not serve their tensors hold up nobody, and have a reason of their own', async () => {
+    const bench = await createBench()
+    const hung = order.slice(0, 3)
+    const { turns, runDry } = createSteppedTurns()
+    const withHangs = parts.map((part) =>
+      hung.includes(part.hotkey) ? { ...part, effect: { inspect: hanging } } : part,
+    )
+    const evaluation = evaluate({ ...bench, engine: { ...bench.engine, turns } }, withHangs)
+    await runDry(evaluation)
+    const found = reasonsOf(await evaluation)
+    expect(order.map((hotkey) => found.get(hotkey))).toEqual([...Array(3).fill('FETCH_FAILED'), null])
+  })
+
+  test('a merge that hangs leaves out its candidate, which says why', async () => {
+    const bench = await createBench()
+    const { losses } = bench.engine.evaluator
+    const { turns, runDry } = createSteppedTurns()
+    const evaluator: Engine['evaluator'] = {
+      ...bench.engine.evaluator,
+      losses: (task, opts) =>
+        task.overlay.kind === 'merge' && task.overlay.members.length > 1 ? hanging() : losses(task, opts),
+    }
+    const evaluation = evaluate({ ...bench, engine: { ...bench.engine, evaluator, turns } }, parts.slice(0, 2))
+    await runDry(evaluation)
+    expect((await evaluation).rows.map(({ score, reason }) => [score > 0, reason])).toEqual(
+      [...reasonsOf(await evaluation).values()].map((reason) => [true, reason]),
+    )
+    expect(new Set(reasonsOf(await evaluation).values())).toEqual(new Set([null, 'EVALUATION_FAILED']))
+  })
+
+  test.each(['breaks', 'hangs'])('a group on whose base the engine %s costs no other group anything', async (how) => {
+    const bench = await createBench()
+    const { losses } = bench.engine.evaluator
+    const { turns, runDry } = createSteppedTurns()
+    const evaluator: Engine['evaluator'] = {
+      ...bench.engine.evaluator,
+      losses: (task, opts) => {
+        const isBroken = task.overlay.kind === 'none' && task.samples.name === 'own/code'
+        return isBroken ? (how === 'hangs' ? hanging() : fails(null)()) : losses(task, opts)
+      },
+    }
+    const both: Part[] = [
+      { hotkey: miner(1), effect: GOOD },
+      { hotkey: miner(2), change: { group: 'law', tensors: [law] }, effect: GOOD },
+    ]
+    const evaluation = evaluate({ ...bench, engine: { ...bench.engine, evaluator, turns } }, both)
+    await runDry(evaluation)
+    const { rows, losses: told, unreported, failures } = await evaluation
+    expect(rows.map(({ hotkey, reason }) => [hotkey, reason])).toEqual([[miner(2), null]])
+    expect(told.map(({ group }) => group)).toEqual(['law'])
+    expect(unreported).toEqual([{ hotkey: miner(1), group: 'code', reason: 'EVALUATION_FAILED' }])
+    expect(failures).toHaveLength(1)
+  })
+
+  test('with nothing to judge on there are reasons, and no rows', async () => {
+    const evaluation = await evaluate(await createBench(), parts, { samples: new Map() })
+    expect(evaluation).toMatchObject({ rows: [], losses: [], owners: new Set(), failures: [] })
+    expect(new Set(reasonsOf(evaluation).values())).toEqual(new Set(['EVALUATION_FAILED']))
+    expect(evaluation.unreported).toHaveLength(parts.length)
+  })
+})
+
+test('what counts as a gain is what the root says, and without a word of it the least', async () => {
+  const bench = await createBench()
+  const { groups } = bench.base.root
+  const part: Part = { hotkey: miner(1), effect: { own: 5_000_000 } }
+  for (const [epsilon, reason] of [
+    [4_999_999, null],
+    [5_000_000, 'GAIN_BELOW_EPSILON'],
+  ] as const) {
+    const root = { ...bench.base.root, groups: groups.map((state) => ({ ...state, epsilon })) }
+    const { rows: found } = await evaluate({ ...bench, base: { ...bench.base, root } }, [part])
+    expect(found.map((row) => row.reason)).toEqual([reason])
+  }
+})
+
 test('a hopeless submission is refused at the first checkpoint', async () => {
   const bench = await createBench()
   const { losses } = bench.engine.evaluator
@@ -336,6 +481,7 @@ test.each(['fetching', 'inspecting'])(
       throw stop.signal.reason
     }
     const engine: Engine = {
+      ...bench.engine,
       blobs: { get: where === 'fetching' ? cancelled : (cid, opts) => blobs.get(cid, opts) },
       evaluator: { ...evaluator, inspect: cancelled },
     }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { readCommitments, readOpening, readSlots } from '../../src/actors/fact.ts'
 import type { Neuron } from '../../src/ports.ts'
-import { EMPTY_BITMAP, encodeRecord, NO_HASH, type SlotRecord } from '../../src/protocol/commitment.ts'
+import { EMPTY_BITMAP, encodeRecord, type SlotRecord } from '../../src/protocol/commitment.ts'
 import type { Network } from '../../src/protocol/constitution.ts'
 import { createSimChain, type SimChain } from '../../src/sim/chain.ts'
 import { never } from '../contracts/harness.ts'
@@ -52,7 +52,7 @@ test('writes of one block have places in it', async () => {
 
 test('who counts is who has a permit, stake and a record of late; who is registered is everybody', async () => {
   const chain = chainWith([
-    [VALIDATOR, record({ kind: 'root', cycle: CYCLE - 1, hash: NO_HASH, root, bitmap: EMPTY_BITMAP })],
+    [VALIDATOR, record({ kind: 'root', cycle: CYCLE - 1, base: root, root, bitmap: EMPTY_BITMAP })],
     [MINER, record(submissionOf(CYCLE - 1))],
   ])
   const { snapshot, registered, slots } = await readOpening(chain.as(MINER), network, CYCLE, 1, opts)

@@ -45,7 +45,7 @@ const FAULTS: { readonly [S in MinerStep]: Fault } = {
   }),
   commit: (ports, scene) => writeFails(ports, 'submission', scene),
   reveal: (ports, scene) => publishFails(ports, 'reveal', scene),
-  adopt: (ports, { at, broken }) => slotsFail(ports, at.merge, broken),
+  adopt: (ports, scene) => slotsFail(ports, scene.at.merge, scene),
 }
 
 /** What a miner still does in the cycle in which a step cannot be done. */

@@ -51,8 +51,9 @@ function createNode({ start = START, overAt = -1 }: { start?: string | null; ove
       watching -= 1
     }
   }
+  const inbox = { learn: () => undefined } as unknown as Self['inbox']
   const ports = { chain: { watch } as Chain, observe: (happening: Happening) => told.push(happening) }
-  const machine = createNodeMachine({ constitution } as Self, createRecorder(inputs, heard, overAt), ports)
+  const machine = createNodeMachine({ constitution, inbox } as Self, createRecorder(inputs, heard, overAt), ports)
   const actor = createActor(machine, { input: { start } }).start()
   const block = (number: number): void => {
     tell({ type: 'block.best', block: { number, hash: '' } })

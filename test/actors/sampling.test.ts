@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type DomainSamples, drawSamples, type SamplingInput, split } from '../../src/actors/sampling.ts'
+import { STAGES, type Turns } from '../../src/actors/turn.ts'
 import { encode } from '../../src/protocol/codec.ts'
 import { openingKey, poolShape, type Shard, sequenceOf, shardShape } from '../../src/protocol/shard.ts'
 import type { Track } from '../../src/protocol/track.ts'
@@ -9,6 +10,7 @@ import { toHex } from '../../src/util/bytes.ts'
 import { interleave } from '../../src/util/interleave.ts'
 import { never } from '../contracts/harness.ts'
 import { CYCLE, cidOfText, constitution, hexOf, network, snapshotWith } from '../protocol/world.ts'
+import { createSteppedTurns } from './stage.ts'
 
 const TRACK = constitution.tracks[0] as Track
 const SAMPLES = 48
@@ -61,15 +63,16 @@ function createStore() {
 }
 
 const draw = (
-  { blobs, openings }: Pick<Store, 'blobs' | 'openings'>,
+  { blobs, openings }: { readonly blobs: Pick<Store['blobs'], 'get'>; readonly openings: Store['openings'] },
   pools: { readonly [domain: string]: string } = {},
   change: Partial<SamplingInput> = {},
+  turns: Turns = createSteppedTurns().turns,
 ): Promise<ReadonlyMap<string, DomainSamples>> => {
   const domains = TRACK.domains.map(({ name }) => ({ name, pool: pools[name] ?? null }))
   const track = { ...TRACK, domains, scoring: { ...TRACK.scoring, samples: SAMPLES } }
   const snapshot = snapshotWith([30n, 20n, 10n])
   const input = { network, constitution, track, snapshot, cycle: CYCLE, beacon: BEACON, openings, addressOf: () => [] }
-  return drawSamples({ blobs }, { ...input, ...change }, { signal: never })
+  return drawSamples({ blobs, turns }, turns.stage(STAGES.documents), { ...input, ...change }, { signal: never })
 }
 
 /** Whose the sequences are, in order. */
@@ -137,6 +140,52 @@ describe('opened shards', () => {
     for (const owner of [0, 1, 2]) await store.open(owner, 'code')
     const code = (await draw(store, {}, { snapshot: snapshotWith([30n, 20n]) })).get('code')
     expect(code?.shards.map(({ owner }) => owner)).toEqual([OWNERS[0], OWNERS[1]])
+  })
+})
+
+describe('owners that hang', () => {
+  const dust = Array.from({ length: 80 }, (_, i) => hexOf(i + 10))
+  const stakes = [30n, 20n, 10n, ...dust.map(() => 0n)]
+
+  test.each([1, 8, 80])('%i of hardly any stake cost nobody a shard', async (hung) => {
+    const store = createStore()
+    for (const owner of [0, 1, 2]) for (const domain of ['code', 'law']) await store.open(owner, domain)
+    const gone = dust.slice(0, hung)
+    for (const hotkey of gone) store.openings.set(openingKey(hotkey, 'code'), cidOfText(hotkey))
+    const hanging = new Set(gone.map(cidOfText))
+    const get: typeof store.blobs.get = (cid, opts) =>
+      hanging.has(cid) ? new Promise(() => undefined) : store.blobs.get(cid, opts)
+    const snapshot = snapshotWith(stakes.map((stake, i) => (i < 3 ? stake * 1_000n : 1n)))
+    const { turns, runDry } = createSteppedTurns()
+    const drawn = draw({ blobs: { get }, openings: store.openings }, {}, { snapshot }, turns)
+    await runDry(drawn)
+    const owners = [...(await drawn).values()].map(({ shards }) => shards.map(({ owner }) => owner))
+    expect(owners).toEqual([OWNERS.slice(0, 3), OWNERS.slice(0, 3)])
+  })
+
+  test('are asked after those of more stake', async () => {
+    const store = createStore()
+    for (const owner of [0, 1, 2]) await store.open(owner, 'code')
+    const asked: string[] = []
+    const get: typeof store.blobs.get = (cid, opts) => {
+      asked.push(cid)
+      return store.blobs.get(cid, opts)
+    }
+    await draw({ blobs: { get }, openings: store.openings }, {}, { snapshot: snapshotWith([20n, 10n, 30n]) })
+    expect(asked).toEqual([2, 0, 1].map((owner) => store.openings.get(openingKey(OWNERS[owner] as string, 'code'))))
+  })
+
+  test('with more than a third of the stake leave the pool, and a pool that hangs as well leaves nothing', async () => {
+    const store = createStore()
+    await store.open(0, 'code')
+    for (const owner of [1, 2]) store.openings.set(openingKey(OWNERS[owner] as string, 'code'), cidOfText('gone'))
+    const pools = { code: await store.pool('code'), law: cidOfText('no pool') }
+    const get: typeof store.blobs.get = (cid, opts) =>
+      [cidOfText('gone'), pools.law].includes(cid) ? new Promise(() => undefined) : store.blobs.get(cid, opts)
+    const { turns, runDry } = createSteppedTurns()
+    const drawn = draw({ blobs: { get }, openings: store.openings }, pools, {}, turns)
+    await runDry(drawn)
+    expect([...(await drawn)].map(([domain, { shards }]) => [domain, shards[0]?.owner])).toEqual([['code', null]])
   })
 })
 

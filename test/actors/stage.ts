@@ -1,9 +1,11 @@
 /** A small world for the machines: three validators, a miner per group, nobody lies, and one node may have a fault. */
 
+import { expect } from 'vitest'
 import type { RoleOptions } from '../../src/actors/start.ts'
+import { createTurns, type Turns } from '../../src/actors/turn.ts'
 import { NodeError } from '../../src/errors.ts'
 import type { NodeEvent } from '../../src/event.ts'
-import type { Cancel, Chain, MinerPorts, Network, Ports, ValidatorPorts } from '../../src/ports.ts'
+import type { Cancel, Chain, ChainEvent, MinerPorts, Network, Ports, ValidatorPorts } from '../../src/ports.ts'
 import { type Deadlines, deadlinesOf } from '../../src/protocol/clock.ts'
 import { decodeRecord, type RecordKind } from '../../src/protocol/commitment.ts'
 import { networkOf } from '../../src/protocol/constitution.ts'
@@ -29,14 +31,21 @@ export type Stage = {
 export type StageOptions = {
   readonly seed?: number
   readonly validators?: number
+  readonly minersPerGroup?: number
   readonly absent?: readonly string[]
   readonly wrap?: (name: string, role: RoleOptions) => RoleOptions
 }
 
-export async function createStage({ seed = 1, validators = 3, absent = [], wrap }: StageOptions = {}): Promise<Stage> {
+export async function createStage({
+  seed = 1,
+  validators = 3,
+  minersPerGroup = 1,
+  absent = [],
+  wrap,
+}: StageOptions = {}): Promise<Stage> {
   const events: NodeEvent[] = []
   const world = await createWorld(
-    { seed, validators, minersPerGroup: 1, rogues: [], absent },
+    { seed, validators, minersPerGroup, rogues: [], absent },
     { turn, observe: (event) => events.push(event), ...(wrap === undefined ? {} : { wrap }) },
   )
   const deadlines = (cycle: number): Deadlines => deadlinesOf(world.constitution, cycle)
@@ -108,10 +117,13 @@ export type Scene = {
   readonly broken: () => Promise<never>
 }
 
-export const slotsFail = ({ chain }: Pick<Ports, 'chain'>, block: number, broken: Scene['broken']) => ({
+/** An endpoint that fails comes back: with the next cycle these readings succeed. */
+const isOpen = ({ world, at }: Scene): boolean => world.head() <= at.last + 1
+
+export const slotsFail = ({ chain }: Pick<Ports, 'chain'>, block: number, scene: Scene) => ({
   chain: {
     ...chain,
-    slots: (at: number, opts: Cancel) => (at === block ? broken() : chain.slots(at, opts)),
+    slots: (at: number, opts: Cancel) => (at === block && isOpen(scene) ? scene.broken() : chain.slots(at, opts)),
   } satisfies Chain,
 })
 
@@ -129,9 +141,36 @@ export function publishFails({ network }: Pick<Ports, 'network'>, kind: MessageK
   return { network: { ...network, publish } }
 }
 
-export const openingFails = ({ chain }: Pick<Ports, 'chain'>, { at, broken }: Scene) => ({
+export const openingFails = ({ chain }: Pick<Ports, 'chain'>, scene: Scene) => ({
   chain: {
     ...chain,
-    neurons: (block: number, opts: Cancel) => (block === at.first ? broken() : chain.neurons(block, opts)),
+    neurons: (block: number, opts: Cancel) =>
+      block === scene.at.first && isOpen(scene) ? scene.broken() : chain.neurons(block, opts),
   } satisfies Chain,
 })
+
+/** The turns of an evaluation of the local preset, whose blocks come only while it waits for them. */
+export function createSteppedTurns(lastBlock = 7): {
+  readonly turns: Turns
+  /** Lets blocks come until the work has ended. */
+  readonly runDry: (work: Promise<unknown>) => Promise<void>
+} {
+  const listeners = new Set<(event: ChainEvent) => void>()
+  const watch: Chain['watch'] = (listener) => {
+    listeners.add(listener)
+    return () => listeners.delete(listener)
+  }
+  const runDry = async (work: Promise<unknown>): Promise<void> => {
+    let isOver = false
+    const over = (): void => {
+      isOver = true
+    }
+    work.then(over, over)
+    for (let number = 0; number <= lastBlock && !isOver; number++) {
+      for (const listener of listeners) listener({ type: 'block.best', block: { number, hash: '' } })
+      for (let i = 0; i < 5; i++) await turn()
+    }
+    expect(isOver).toBe(true)
+  }
+  return { turns: createTurns({ best: 0, lastBlock }, { watch }), runDry }
+}

@@ -3,7 +3,7 @@ import { SimulatedClock } from 'xstate'
 import { createVoice } from '../../src/actors/voice.ts'
 import type { Network } from '../../src/ports.ts'
 import { decode } from '../../src/protocol/codec.ts'
-import { EMPTY_BITMAP, encodeRecord, NO_HASH } from '../../src/protocol/commitment.ts'
+import { EMPTY_BITMAP, encodeRecord } from '../../src/protocol/commitment.ts'
 import { type Envelope, isSigned, openEnvelope, verifySr25519 } from '../../src/protocol/envelope.ts'
 import { recordMessageShape } from '../../src/protocol/gossip.ts'
 import { cardShape, judgeCard, type PeerCard } from '../../src/protocol/peer-card.ts'
@@ -33,7 +33,7 @@ function createMouth(publish: Network['publish'] = async () => undefined) {
 }
 
 const opening = { domain: 'code', shard: cidOfText('sealed') }
-const slot = { kind: 'root', cycle: CYCLE, hash: NO_HASH, root: baseCid, bitmap: EMPTY_BITMAP } as const
+const slot = { kind: 'root', cycle: CYCLE, base: baseCid, root: baseCid, bitmap: EMPTY_BITMAP } as const
 
 test('what is said is heard by ourselves first, as peers will hear it', async () => {
   const { voice, keys, order, sent } = createMouth()

@@ -137,7 +137,8 @@ test('cycles never overlap, also where amendments change their length', () => {
         const train = current.windows.train + 60 * change.longer
         const windows = { ...current.windows, train }
         const cycle = current.start.cycle + change.ahead
-        const next = amendmentOf(current, cycle, { windows })
+        const limits = { ...current.limits, cardBlocks: 1_000_000 }
+        const next = amendmentOf(current, cycle, { windows, limits })
         expect(checkAmendment(current, next, cycle - 2)).toBeNull()
         adopted.push(next)
       }

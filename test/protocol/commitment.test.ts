@@ -128,7 +128,7 @@ const layouts: readonly [kind: SlotRecord['kind'], code: string, fields: readonl
   ['router', '01', ['hash', 'root'], 75],
   ['report', '02', ['hash', 'root'], 75],
   ['attest', '03', ['hash', 'root', 'bitmap'], 91],
-  ['root', '04', ['hash', 'root', 'bitmap'], 91],
+  ['root', '04', ['base', 'root', 'bitmap'], 91],
 ]
 
 describe('a record', () => {
@@ -137,7 +137,7 @@ describe('a record', () => {
     if (slot === undefined) throw new Error('there is a sample of every kind')
     const parts = fields.map((field) => {
       const value = (slot as unknown as Record<string, string>)[field] ?? ''
-      return field === 'root' ? digestOf(value) : value
+      return field === 'root' || field === 'base' ? digestOf(value) : value
     })
     const bytes = encodeRecord(network, slot)
     expect(toHex(bytes)).toBe(head.replace('%02', code) + parts.join(''))
@@ -151,7 +151,8 @@ describe('a record', () => {
   const slots = fc.oneof(
     fc.record({ kind: fc.constant('submission' as const), cycle: rooted.cycle, hash: hex32 }),
     fc.record({ kind: fc.constantFrom('router' as const, 'report' as const), ...rooted }),
-    fc.record({ kind: fc.constantFrom('attest' as const, 'root' as const), ...rooted, bitmap }),
+    fc.record({ kind: fc.constant('attest' as const), ...rooted, bitmap }),
+    fc.record({ kind: fc.constant('root' as const), cycle: rooted.cycle, base: cid, root: cid, bitmap }),
   )
 
   test('is read as it was written, from anywhere in memory, and fits its share of the slot', () => {

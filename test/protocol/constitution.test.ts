@@ -344,6 +344,12 @@ const bad: readonly [why: string, document: unknown, field: string, problem: str
   ],
   ['a merge that moves nothing', altered('tracks.0.merge.etaPpm', 0), 'tracks[0].merge.etaPpm', '1 to 10000000'],
   ['an unlimited card', altered('limits.cardBlocks', 2 ** 32), 'limits.cardBlocks', '1 to 4294967295'],
+  [
+    'cards that live less than two cycles',
+    altered('limits.cardBlocks', 119),
+    'limits.cardBlocks',
+    'at least two cycles (120)',
+  ],
   ['a submission of no bytes', altered('limits.submissionBytes', 0), 'limits.submissionBytes', 'whole number'],
   ['a submission beyond 2^53', altered('limits.submissionBytes', 2 ** 53), 'limits.submissionBytes', 'whole number'],
 ]
@@ -374,7 +380,8 @@ describe('every window', () => {
     (window, finality) => {
       const windows = shortest(finality)
       const long = { ...windows, train: 9_999 }
-      const rules = { ...constitution, chain: { ...constitution.chain, finality, tempo: 1 } }
+      const limits = { ...constitution.limits, cardBlocks: 100_000 }
+      const rules = { ...constitution, limits, chain: { ...constitution.chain, finality, tempo: 1 } }
       expect(checkConstitution({ ...rules, windows: long })).toBeNull()
       const flaw = checkConstitution({
         ...rules,

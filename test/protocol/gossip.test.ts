@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { encode, rawCidOf } from '../../src/protocol/codec.ts'
-import { bitmapOf, encodeRecord, NO_HASH, type SlotRecord } from '../../src/protocol/commitment.ts'
+import { bitmapOf, EMPTY_BITMAP, encodeRecord, NO_HASH, type SlotRecord } from '../../src/protocol/commitment.ts'
 import {
   type Envelope,
   envelopeShape,
@@ -281,11 +281,12 @@ test.each<[why: string, card: Uint8Array, known: View, isKept: boolean]>([
 })
 
 describe('a record said early', () => {
+  const proposal: SlotRecord = { kind: 'root', cycle: CYCLE, base: root, root, bitmap: EMPTY_BITMAP }
   const say = (slot: SlotRecord, key: Key = validator, cycle = CYCLE): Uint8Array =>
     sealed('record', key, recorded(slot), cycle)
   const cases: [why: string, bytes: Uint8Array, object][] = [
     ['of a bitmap', say(attest), accept],
-    ['of a root', say({ ...attest, kind: 'root' }), accept],
+    ['of a root', say(proposal), accept],
     ['of a report', say({ kind: 'report', cycle: CYCLE, hash: NO_HASH, root }), accept],
     ['of routing rows', say({ kind: 'router', cycle: CYCLE, hash: NO_HASH, root }), accept],
     ['of a submission', say({ kind: 'submission', cycle: CYCLE, hash: NO_HASH }), rejected('RECORD_FOREIGN')],
@@ -307,7 +308,7 @@ describe('a record said early', () => {
   test('is heard once for each kind', () => {
     const known = { ...view, records: new Set([recordKey(validator.hotkey, attest)]) }
     expect(verdictOf('record', say({ ...attest, bitmap: bitmapOf([3]) }), known)).toEqual(ignored('KNOWN'))
-    expect(verdictOf('record', say({ ...attest, kind: 'root' }), known)).toEqual(accept)
+    expect(verdictOf('record', say(proposal), known)).toEqual(accept)
   })
 })
 

@@ -4,10 +4,10 @@ import { LOSS_NANO_MAX, SCORE_MAX } from '../../src/protocol/limits.ts'
 import {
   type Accepted,
   type MarginalState,
-  type Member,
   marginalOrder,
   marginalsOf,
   nextTrial,
+  type Scored,
   settleTrial,
   startMarginal,
 } from '../../src/protocol/marginal.ts'
@@ -15,10 +15,10 @@ import { cycleRewards, REWARD_POT } from '../../src/protocol/reward.ts'
 
 const FLOOR_MILLI = 20
 const accepted = (hotkey: string, score: number, block = 0, index = 0): Accepted => ({ hotkey, score, block, index })
-const namesOf = (members: readonly Member[] | undefined) => members?.map(({ hotkey }) => hotkey).join('')
+const namesOf = (members: readonly Scored[] | undefined) => members?.map(({ hotkey }) => hotkey).join('')
 
 /** Settles every trial with what `gainOf` measures. */
-function settleAll(order: readonly Member[], gainOf: (members: readonly Member[]) => number | null): MarginalState {
+function settleAll(order: readonly Scored[], gainOf: (members: readonly Scored[]) => number | null): MarginalState {
   let state = startMarginal(order, FLOOR_MILLI)
   for (let trial = nextTrial(state); trial !== null; trial = nextTrial(state)) {
     state = settleTrial(state, gainOf(trial.members))
@@ -194,7 +194,7 @@ describe('an operator with eight keys, in a quadratic toy with honest deltas of 
   function payOf(toy: Toy, deltas: readonly Delta[], count: number, isMarginal: boolean): number {
     const name = (i: number) => `${i}`.padStart(64, '0')
     const scored = deltas.map((delta, i) => accepted(name(i), toy.gainOf(delta), 0, i)).filter(({ score }) => score > 0)
-    const mergedGain = (members: readonly Member[]) => {
+    const mergedGain = (members: readonly Scored[]) => {
       const scoreTotal = members.reduce((sum, { score }) => sum + score, 0)
       const parts = members.map(({ hotkey, score }) => scaled(deltas[Number(hotkey)] ?? [], score / scoreTotal))
       return toy.gainOf(parts.reduce(added))

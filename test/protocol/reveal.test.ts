@@ -66,7 +66,9 @@ test('one hotkey has one role: commitments in the other one do not exist', () =>
   const of = (kind: SlotRecord['kind'], cycle = CYCLE): SlotRecord => {
     if (kind === 'submission') return { kind, cycle, hash: NO_HASH }
     if (kind === 'router' || kind === 'report') return { kind, cycle, hash: NO_HASH, root: cidOfText('root') }
-    return { kind, cycle, hash: NO_HASH, root: cidOfText('root'), bitmap: EMPTY_BITMAP }
+    const root = cidOfText('root')
+    if (kind === 'root') return { kind, cycle, base: root, root, bitmap: EMPTY_BITMAP }
+    return { kind, cycle, hash: NO_HASH, root, bitmap: EMPTY_BITMAP }
   }
   const slots = new Map<string, SlotRecord>([
     [minerKey(0).hotkey, of('submission')],

@@ -3,13 +3,12 @@ import { describe, expect, test } from 'vitest'
 import {
   encodeSafetensorsHeader,
   judgeSafetensors,
-  judgeSubmissionTensors,
   type NamedTensor,
   readHeaderLength,
   SAFETENSORS_CODES,
   SAFETENSORS_LIMITS,
 } from '../../src/protocol/safetensors.ts'
-import { DTYPES, type Dtype, isTensorName, type TensorKind } from '../../src/protocol/tensor.ts'
+import { DTYPES, type Dtype, isTensorName } from '../../src/protocol/tensor.ts'
 import { hexBytes, utf8 } from '../../src/util/bytes.ts'
 import golden from '../fixtures/protocol/safetensors.json' with { type: 'json' }
 
@@ -194,28 +193,5 @@ describe('hostile bytes', () => {
         expect(judge(start + text.repeat(1_000_000 / text.length), 16).kind).toBe('reject')
       }
     },
-  )
-})
-
-const group: ReadonlyMap<string, TensorKind> = new Map([
-  ['experts.0.up', { dtype: 'BF16', shape: [4, 2] }],
-  ['experts.0.down', { dtype: 'BF16', shape: [2, 4] }],
-])
-const up: NamedTensor = { name: 'experts.0.up', dtype: 'BF16', shape: [4, 2] }
-const submissions: [why: string, tensors: NamedTensor[], code: string | null][] = [
-  ['one tensor of the group', [up], null],
-  ['all of them', [up, { name: 'experts.0.down', dtype: 'BF16', shape: [2, 4] }], null],
-  ['nothing', [], 'TENSOR_NONE'],
-  ['the hub', [up, { name: 'embed.weight', dtype: 'BF16', shape: [4, 2] }], 'TENSOR_FOREIGN'],
-  ['the router', [{ name: 'router.weight', dtype: 'BF16', shape: [4, 2] }], 'TENSOR_FOREIGN'],
-  ['an inherited name', [{ ...up, name: 'constructor' }], 'TENSOR_FOREIGN'],
-  ['one tensor twice', [up, up], 'TENSOR_REPEATED'],
-  ['another dtype of the same width', [{ ...up, dtype: 'F16' }], 'TENSOR_DTYPE'],
-  ['a reshape of the same length', [{ ...up, shape: [2, 4] }], 'TENSOR_SHAPE'],
-  ['a flat tensor', [{ ...up, shape: [8] }], 'TENSOR_SHAPE'],
-]
-test.each(submissions)('a submission of %s', (_, given, code) => {
-  expect(judgeSubmissionTensors(given, group)).toMatchObject(
-    code === null ? { kind: 'accept' } : { kind: 'reject', code },
   )
 })

@@ -247,7 +247,7 @@ export const records: readonly SlotRecord[] = [
   { kind: 'router', cycle: CYCLE, hash: hexOf('routing rows'), root: base },
   { kind: 'report', ...rooted },
   { kind: 'attest', ...rooted, bitmap: bitmapOf([0, 1]) },
-  { kind: 'root', ...rooted, root: rootCid(root), bitmap: bitmapOf([0, 1]) },
+  { kind: 'root', cycle: CYCLE, base, root: rootCid(root), bitmap: bitmapOf([0, 1]) },
 ]
 
 /** One body of every kind. */

@@ -80,7 +80,8 @@ export const network = networkOf(constitution)
 
 /** A snapshot of these stakes, the validators being in the order of the list. */
 export function snapshotWith(stakes: readonly bigint[], cycle = CYCLE): Snapshot {
-  const slot = { kind: 'root', cycle: cycle - 1, hash: NO_HASH, root: cidOfText('root'), bitmap: EMPTY_BITMAP } as const
+  const standing = cidOfText('root')
+  const slot = { kind: 'root', cycle: cycle - 1, base: standing, root: standing, bitmap: EMPTY_BITMAP } as const
   const candidates = stakes.map((stake, uid) => ({ hotkey: hexOf(uid + 1), uid, stake, permit: true, slot }))
   return snapshotOf(cycle, candidates)
 }

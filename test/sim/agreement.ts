@@ -1,5 +1,5 @@
 /**
- * The law of design §6 against random stake tables: up to a third of the stake lies about what it holds, serves its
+ * The law of protocol §6 against random stake tables: up to a third of the stake lies about what it holds, serves its
  * bodies to some, withholds them, invents submissions or names extreme scores, while honest validators crash or are cut
  * off. The real `tally` and `certify` decide.
  *

@@ -23,7 +23,7 @@ const [english, python] = DOMAINS
 
 async function createToy(seed = '1') {
   const store = createSimBlobs()
-  const { model } = await foundNetwork('00'.repeat(32), { blobs: store, random: createRandom('pool') })
+  const { model } = await foundNetwork('00'.repeat(32), 'local', { blobs: store, random: createRandom('pool') })
   const blobs = store.join('peer')
   const random = createRandom(seed)
   const ref = { manifest: model.genesis, from: [] }

@@ -1,13 +1,16 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { NodeEvent } from '../../src/event.ts'
 import { ROGUES } from '../../src/event.ts'
+import type { PeerAddress, ValidatorPorts } from '../../src/ports.ts'
 import { deadlinesOf } from '../../src/protocol/clock.ts'
 import { fromSs58 } from '../../src/protocol/hotkey.ts'
+import type { TensorEntry } from '../../src/protocol/manifest.ts'
 import type { Reason } from '../../src/protocol/reason.ts'
-import { REWARD_POT } from '../../src/protocol/reward.ts'
-import { genesisRoot, type Root, rootCid } from '../../src/protocol/root.ts'
+import { type CycleRewards, REWARD_POT } from '../../src/protocol/reward.ts'
+import { genesisRoot, type Root, recordedRewards, rootCid } from '../../src/protocol/root.ts'
+import { rewardWindow, toWeights } from '../../src/protocol/weight.ts'
 import { createWorld, type World, type WorldOptions } from '../../src/sim/world.ts'
-import { createStage, type Stage } from '../actors/stage.ts'
+import { breakAs, createStage, type Stage, type StageOptions } from '../actors/stage.ts'
 import { turn } from '../contracts/harness.ts'
 
 const CYCLES = [0, 1] as const
@@ -247,3 +250,180 @@ describe('when validators are missing', () => {
     stage.world.stop()
   })
 })
+
+test.each(['seed', 'mainnet'] as const)('the preset %s settles its cycles, with its own finality', async (preset) => {
+  const events: NodeEvent[] = []
+  const world = await createWorld(
+    { seed: 1, validators: 3, minersPerGroup: 1, rogues: [], preset },
+    { turn: () => new Promise((resolve) => setImmediate(resolve)), observe: (event) => events.push(event) },
+  )
+  const cycles = preset === 'seed' ? 2 : 1
+  const { last } = deadlinesOf(world.constitution, cycles - 1)
+  while (world.head() <= last + world.constitution.chain.finality) await world.step()
+  world.stop()
+  const settled = events.flatMap((event) => (event.type === 'cycle.settled' ? [event] : []))
+  expect(settled.map(({ certified }) => certified)).toEqual(Array(3 * cycles).fill(true))
+  expect(new Set(settled.map(({ root }) => root)).size).toBe(cycles)
+  expect(events.filter(({ type }) => type === 'step.failed')).toEqual([])
+})
+
+type Wrap = NonNullable<StageOptions['wrap']>
+/** Where miners can hang for everybody who evaluates them. */
+const HANGS = ['manifest', 'tensors', 'losses'] as const
+const hanging = (): Promise<never> => new Promise(() => undefined)
+
+/** Miners of these names are revealed like all others, and then do not serve, or hang the engine. */
+function hangFor(names: readonly string[], where: (typeof HANGS)[number]): Wrap {
+  const peers = new Set<string>()
+  const tensors = new Set<string>()
+  const isPeer = (from: readonly PeerAddress[]): boolean => from.some(({ peerId }) => peers.has(peerId))
+  return (name, role) => {
+    if (role.role === 'miner') {
+      const { trainer, network } = role.ports
+      if (!names.includes(name)) return role
+      peers.add(network.self.peerId)
+      const train: typeof trainer.train = async (task, opts) => {
+        const trained = await trainer.train(task, opts)
+        for (const { cid } of trained) tensors.add(cid)
+        return trained
+      }
+      return { ...role, ports: { ...role.ports, trainer: { train } } }
+    }
+    const { blobs, evaluator } = role.ports
+    const isHung = (entries: readonly TensorEntry[]): boolean => entries.some(({ cid }) => tensors.has(cid))
+    const wrapped: { readonly [W in (typeof HANGS)[number]]: Partial<ValidatorPorts> } = {
+      manifest: { blobs: { ...blobs, get: (cid, opts) => (isPeer(opts.from) ? hanging() : blobs.get(cid, opts)) } },
+      tensors: {
+        evaluator: {
+          ...evaluator,
+          inspect: (task, opts) => (isPeer(task.from) ? hanging() : evaluator.inspect(task, opts)),
+        },
+      },
+      losses: {
+        evaluator: {
+          ...evaluator,
+          losses: (task, opts) =>
+            task.overlay.kind === 'values' && isHung(task.overlay.tensors) ? hanging() : evaluator.losses(task, opts),
+        },
+      },
+    }
+    return { ...role, ports: { ...role.ports, ...wrapped[where] } }
+  }
+}
+
+const rowsOf = ({ world }: Stage, root: string | undefined) => world.rootOf(root ?? '')?.rows ?? []
+
+describe('when peers hang', () => {
+  const names = ['english', 'python'].flatMap((group) => [1, 2, 3, 4].map((i) => `miner-${group}-${i}`))
+
+  test.each(HANGS)(
+    'eight of twelve miners at their %s: every validator reports, and all agree',
+    async (where) => {
+      const stage = await createStage({ minersPerGroup: 6, wrap: hangFor(names, where) })
+      await stage.runCycle(1)
+      const hung = stage.world.actors.filter(({ name }) => names.includes(name)).map(({ hotkey }) => hotkey)
+      for (const cycle of CYCLES) {
+        expect(stage.told('step.failed', cycle)).toEqual([])
+        expect(certified(stage, cycle)).toEqual([true, true, true])
+        expect(stakes(stage, cycle)).toEqual(new Set([1]))
+        expect(roots(stage, cycle).size).toBe(1)
+        const judged = stage.told('submission.judged', cycle)
+        expect(judged).toHaveLength(3 * 12)
+        for (const { hotkey, reason } of judged.filter((event) => hung.includes(event.hotkey))) {
+          expect([hotkey, reason]).toEqual([hotkey, where === 'losses' ? 'EVALUATION_FAILED' : 'FETCH_FAILED'])
+        }
+        const scored = rowsOf(stage, [...roots(stage, cycle)][0]).filter(({ score }) => score > 0)
+        if (where === 'losses') {
+          // All cut the same tail: whoever was measured was measured by everybody.
+          for (const { hotkey } of judged)
+            expect(new Set(judged.filter((e) => e.hotkey === hotkey).map((e) => e.reason)).size).toBe(1)
+        } else expect(scored).toHaveLength(4)
+      }
+      stage.world.stop()
+    },
+    20_000,
+  )
+
+  test('the owner of a shard: the others’ shards are used, and nobody’s report is late', async () => {
+    const owners = new Set<string>()
+    const stage = await createStage({
+      validators: 4,
+      wrap: (name, role) => {
+        if (name === 'validator-4') owners.add(role.ports.network.self.peerId)
+        if (role.role !== 'validator') return role
+        const { blobs } = role.ports
+        const get: typeof blobs.get = async (cid, opts) =>
+          opts.from.length === 1 && owners.has(opts.from[0]?.peerId ?? '') && !(await blobs.has(cid))
+            ? hanging()
+            : blobs.get(cid, opts)
+        return { ...role, ports: { ...role.ports, blobs: { ...blobs, get } } }
+      },
+    })
+    await stage.runCycle(1)
+    expect(stage.told('step.failed', 1)).toEqual([])
+    expect(certified(stage, 1)).toEqual(Array(4).fill(true))
+    expect(stakes(stage, 1)).toEqual(new Set([1]))
+    expect(roots(stage, 1).size).toBe(1)
+    expect(stage.told('submission.judged', 1).some(({ accepted }) => accepted)).toBe(true)
+    stage.world.stop()
+  })
+})
+
+test('without a pool the first cycle judges nobody, and the second is judged on what was sealed in it', async () => {
+  const stage: Stage = await createStage({
+    wrap: (_, role) => {
+      if (role.role !== 'validator') return role
+      const { blobs } = role.ports
+      const get: typeof blobs.get = (cid, opts) => {
+        const pools = stage?.world.constitution.tracks.flatMap(({ domains }) => domains.map(({ pool }) => pool))
+        return pools?.includes(cid) ? breakAs('fails') : blobs.get(cid, opts)
+      }
+      return { ...role, ports: { ...role.ports, blobs: { ...blobs, get } } }
+    },
+  })
+  await stage.runCycle(1)
+  expect(stage.told('step.failed', 0)).toMatchObject(Array(3).fill({ step: 'evaluate', code: 'DATA_MISSING' }))
+  expect(new Set(stage.told('submission.judged', 0).map(({ reason }) => reason))).toEqual(
+    new Set(['EVALUATION_FAILED']),
+  )
+  expect(rowsOf(stage, [...roots(stage, 0)][0])).toEqual([])
+  expect(stage.told('step.failed', 1)).toEqual([])
+  expect(certified(stage, 1)).toEqual([true, true, true])
+  expect(rowsOf(stage, [...roots(stage, 1)][0]).filter(({ marginal }) => marginal > 0)).toHaveLength(2)
+  stage.world.stop()
+})
+
+test('the weights of a cycle are what its window paid, this cycle and those before it', async () => {
+  const stage = await createStage({ minersPerGroup: 2 })
+  const { world } = stage
+  await stage.runCycle(2)
+  const paid = [0, 1, 2].map((cycle) => recordedRewards(world.rootOf([...roots(stage, cycle)][0] ?? '') as Root))
+  const uids = new Map(world.actors.map(({ hotkey, uid }) => [fromSs58(hotkey), uid]))
+  const weightsOver = (window: readonly CycleRewards[]) =>
+    toWeights({
+      window: rewardWindow(window),
+      uidOf: (hotkey) => uids.get(hotkey),
+      burnUid: 0,
+      entriesMin: 1,
+      uidCount: uids.size + 1,
+    })
+  for (const cycle of [0, 1, 2]) {
+    const expected = weightsOver(paid.slice(0, cycle + 1))
+    for (const { weights } of stage.told('weights.landed', cycle)) expect(weights).toEqual(expected)
+    if (cycle > 0) expect(expected).not.toEqual(weightsOver(paid.slice(cycle, cycle + 1)))
+  }
+  stage.world.stop()
+})
+
+test('where more have revealed than there are seats, who has earned keeps one', async () => {
+  const stage = await createStage({ validators: 1, minersPerGroup: 12 })
+  await stage.runCycle(2)
+  for (const cycle of [1, 2]) {
+    const earned = [...roots(stage, cycle - 1)].flatMap((root) => stage.world.rootOf(root)?.rewards ?? [])
+    const unseated = rowsOf(stage, [...roots(stage, cycle)][0]).filter(({ reason }) => reason === 'SEAT_NONE')
+    expect(unseated).toHaveLength(8)
+    expect(earned.length).toBeGreaterThan(2)
+    for (const { hotkey } of unseated) expect(earned.map((reward) => reward.hotkey)).not.toContain(hotkey)
+  }
+  stage.world.stop()
+}, 20_000)

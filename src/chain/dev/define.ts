@@ -66,13 +66,16 @@ export type Context = {
   /** Present entries whose first keys are these, in no particular order. */
   entries<K extends readonly unknown[], V>(item: StorageItem<K, V>, ...prefix: unknown[]): Iterable<readonly [K, V]>
   emit(pallet: string, event: string, fields: Fields): void
-  /** Runs another call (Utility, Sudo). */
+  /** Runs another call (Utility, Sudo). When it fails, what it wrote and told is taken back before the failure is thrown. */
   dispatch(origin: Origin, call: DecodedCall): void
 }
 
 export type DecodedCall = { readonly pallet: string; readonly name: string; readonly args: Fields }
 
-/** A call's way to fail: becomes a dispatch error of the pallet, as a real runtime reports it. */
+/**
+ * A call's way to fail: becomes a dispatch error of the pallet, as a real runtime reports it. For errors of the framework,
+ * such as `BadOrigin`, see `refuse` in dispatch-error.ts.
+ */
 export class DispatchFailure extends Error {
   readonly pallet: string
   readonly error: string
@@ -96,10 +99,14 @@ export type CallSpec = {
   readonly paysFee: boolean
   /** `null` for a call that exists in the metadata and is filtered here (`System.CallFiltered`). */
   readonly run: ((context: Context, origin: Origin, args: Fields) => void) | null
-  /** Asked before a transaction enters the pool: a number is refused as `1010 custom:N`. */
+  /**
+   * Asked before a transaction enters the pool, and again in its turn in a block: a number is refused as `1010 custom:N`.
+   * The context is for looking; a write is a bug.
+   */
   readonly reject?: (context: Context, origin: Origin, args: Fields) => number | null
 }
 
+/** Fields as in calls. Those without a name (`'u16, AccountId32'`) take the values in the order in which they are emitted. */
 export type EventSpec = { readonly index: number; readonly name: string; readonly fields: string }
 export type ErrorSpec = { readonly index: number; readonly name: string }
 export type ConstantSpec = { readonly name: string; readonly type: string; readonly value: unknown }

@@ -1,0 +1,191 @@
+/**
+ * The chain as one hotkey on one subnet sees it: the Chain port over a real Substrate node (protocol §2, §6, §8).
+ *
+ * The same code drives our development chain and a subtensor; they differ by their address alone.
+ */
+import { join } from 'node:path'
+import type { ApiPromise } from '@polkadot/api'
+import { NodeError } from '../errors.ts'
+import type { Cancel, Chain, Clock, Log, Random, Slot } from '../ports.ts'
+import { fromSs58 } from '../protocol/hotkey.ts'
+import { hexBytes, toHex } from '../util/bytes.ts'
+import { createMemoryJournal, openJournal } from './journal.ts'
+import { createLink, type Health, type Link, plain } from './link.ts'
+import { readNeurons, readRules, readSlots, readWeights, type State, stateAt, subnetExists } from './read.ts'
+import { createWeights, type Weights } from './weights.ts'
+import type { Write } from './write.ts'
+import { createWriter, extrinsicsOf, type Pending, type Signer, type Writer } from './writer.ts'
+
+export type ChainOptions = {
+  readonly endpoints: readonly string[]
+  /** Hex, or `null` for whatever chain answers: only for commands that look around. */
+  readonly genesis: string | null
+  readonly netuid: number
+  /** `null` asks the chain. */
+  readonly blockMs: number | null
+  /** Where journals are kept; `null` for a program that does one thing and ends. */
+  readonly dir: string | null
+}
+export type ChainDeps = {
+  /** `null` for readers. */
+  readonly signer: Signer | null
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+export type ChainClient = Chain & {
+  readonly link: Link
+  readonly health: () => Health & { readonly pending: readonly Pending[] }
+  /** Any write, also those that the port does not know: registration, stake, axons. */
+  readonly write: Writer['write']
+  readonly weights: Weights | null
+  readonly stop: () => void
+}
+
+export async function createChain(options: ChainOptions, deps: ChainDeps): Promise<ChainClient> {
+  const { netuid, dir } = options
+  const { signer, log } = deps
+  const link = createLink(options, deps)
+  const fileOf = (name: string): string | null =>
+    dir === null || signer === null ? null : join(dir, `${signer.address}.${name}`)
+  const path = fileOf('writes')
+  const journal = path === null ? createMemoryJournal() : await openJournal(path)
+  const writer = signer === null ? null : createWriter({ link, journal, signer, log })
+  const hotkey = signer === null ? null : toHex(signer.publicKey)
+  const weights =
+    writer === null || hotkey === null
+      ? null
+      : await createWeights({ netuid, hotkey }, { ...deps, link, writer, path: fileOf('reveals') })
+  const write: Writer['write'] = (entry, opts) =>
+    writer === null ? Promise.reject(noSigner(entry)) : writer.write(entry, opts)
+  const reader = createReader(link, netuid)
+  const reveals = weights === null ? null : keepRevealing(link, weights, log)
+
+  return {
+    ...reader,
+    link,
+    weights,
+    write,
+    watch: (listener) => link.watch(listener),
+    health: () => ({ ...link.health(), pending: writer?.pending() ?? [] }),
+    writeSlot: (bytes, opts) =>
+      write({ kind: 'slot', effect: { netuid, hotkey: hotkey ?? '', bytes: toHex(bytes) } }, opts),
+    setWeights: (vector, opts) =>
+      weights === null ? Promise.reject(noSigner({ kind: 'weights' })) : weights.set(vector, opts),
+    stop: () => {
+      reveals?.()
+      link.stop()
+    },
+  }
+}
+
+const noSigner = ({ kind }: Pick<Write, 'kind'>): NodeError =>
+  new NodeError('WALLET_NEEDED', { what: `a write (${kind}) needs a key`, why: 'the chain was opened for reading' })
+
+/** Owed reveals are looked at with every finalised block; one look at a time. */
+function keepRevealing(link: Link, weights: Weights, log: Log): () => void {
+  const stop = new AbortController()
+  let busy = false
+  const unwatch = link.watch((event) => {
+    if (event.type !== 'block.finalised' || busy || weights.owed().length === 0) return
+    busy = true
+    weights
+      .revealDue({ signal: stop.signal })
+      .catch((error) => log.warn('a reveal failed', { code: error instanceof NodeError ? error.code : 'INTERNAL' }))
+      .finally(() => {
+        busy = false
+      })
+  })
+  return () => {
+    unwatch()
+    stop.abort()
+  }
+}
+
+type Reader = Pick<Chain, 'hashOf' | 'neurons' | 'slots' | 'weightsOf' | 'weightRules'>
+
+function createReader(link: Link, netuid: number): Reader {
+  /** Runs with the state of a final block. */
+  const at = <T>(block: number, opts: Cancel, work: (state: State, api: ApiPromise) => Promise<T>): Promise<T> =>
+    link.use(async (api) => work(await finalState(api, block), api), opts)
+  return {
+    hashOf: (block, opts) => at(block, opts, async ({ hash }) => hash),
+    neurons: (block, opts) =>
+      at(block, opts, async (state) => {
+        const neurons = await readNeurons(state, netuid)
+        if (neurons.length === 0 && !(await subnetExists(state, netuid))) throw unknownSubnet(netuid)
+        return neurons
+      }),
+    slots: (block, opts) =>
+      at(block, opts, async (state, api) => {
+        const places = createPlaces(api, block)
+        const slots: Slot[] = []
+        for (const slot of await readSlots(state, netuid)) {
+          const index = await places(slot.hotkey, slot.block)
+          slots.push({ hotkey: slot.hotkey, bytes: hexBytes(slot.bytes), block: slot.block, index })
+        }
+        return slots
+      }),
+    weightsOf: (uid, block, opts) => at(block, opts, (state) => readWeights(state, netuid, uid)),
+    weightRules: (block, opts) =>
+      at(block, opts, async (state) => {
+        const { entriesMin, uidCount } = await readRules(state, netuid)
+        return { entriesMin, uidCount }
+      }),
+  }
+}
+
+const unknownSubnet = (netuid: number): NodeError =>
+  new NodeError('SUBNET_UNKNOWN', { what: `there is no subnet ${netuid}`, why: 'the chain does not know this netuid' })
+
+/** Only what is final is a fact; what was pruned can be asked of nobody. */
+async function finalState(api: ApiPromise, block: number): Promise<State> {
+  const head = (await api.rpc.chain.getHeader(await api.rpc.chain.getFinalizedHead())).number.toNumber()
+  if (block > head) {
+    throw new NodeError('BLOCK_UNKNOWN', {
+      what: `block ${block} cannot be read`,
+      why: `the finalised head is ${head}`,
+    })
+  }
+  const hash = plain((await api.rpc.chain.getBlockHash(block)).toHex())
+  try {
+    return await stateAt(api, hash)
+  } catch (cause) {
+    const why = 'the endpoint does not keep its state any more'
+    throw new NodeError('BLOCK_UNKNOWN', { what: `block ${block} cannot be read`, why, cause })
+  }
+}
+
+/** Older writes are not compared with one another by anybody. */
+const PLACES_BLOCKS = 256
+
+/** Where in its block a slot was written: the last extrinsic of its hotkey there. One fetch per block. */
+function createPlaces(api: ApiPromise, at: number): (hotkey: string, block: number) => Promise<number> {
+  const blocks = new Map<number, Promise<ReadonlyMap<string, number>>>()
+  return async (hotkey, block) => {
+    if (block <= at - PLACES_BLOCKS) return 0
+    const known = blocks.get(block) ?? signersOf(api, block)
+    blocks.set(block, known)
+    return (await known).get(hotkey) ?? 0
+  }
+}
+
+async function signersOf(api: ApiPromise, block: number): Promise<ReadonlyMap<string, number>> {
+  const hash = await api.rpc.chain.getBlockHash(block)
+  const signers = new Map<string, number>()
+  for (const [index, hex] of (await extrinsicsOf(api, hash.toHex())).entries()) {
+    const signer = signerOf(api, hex)
+    if (signer !== null) signers.set(signer, index)
+  }
+  return signers
+}
+
+function signerOf(api: ApiPromise, hex: string): string | null {
+  try {
+    const extrinsic = api.registry.createType('Extrinsic', hex)
+    return extrinsic.isSigned ? fromSs58(extrinsic.signer.toString()) : null
+  } catch {
+    return null // an extrinsic of a version that we do not know is nobody's slot
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The journal of writes: what was signed is on disk before it is sent, so that no crash forgets a transaction.
+ *
+ * One file per hotkey, one JSON line per fact, synced before the caller goes on. A torn last line is what a crash leaves and
+ * is dropped. When nothing is open any more the file is rewritten, so it stays short.
+ */
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { NodeError } from '../errors.ts'
+
+/** A transaction that may still land. Signed bytes are kept: sending them twice is harmless, signing anew is not. */
+export type Sent = {
+  readonly id: string
+  readonly kind: string
+  /** What the writer needs to find the effect on chain: plain JSON. */
+  readonly effect: unknown
+  readonly lastBlock: number
+  readonly nonce: number
+  /** Hex of the signed extrinsic and its hash. */
+  readonly signed: string
+  readonly hash: string
+  /** The best block when it was signed, and the first block at which its mortality forbids it. */
+  readonly signedAt: number
+  readonly dies: number
+}
+
+export type Journal = {
+  readonly open: () => readonly Sent[]
+  readonly sent: (entry: Sent) => Promise<void>
+  /** Nothing more can happen to it: it landed, or it never will. */
+  readonly settled: (id: string) => Promise<void>
+}
+
+/** No file: for programs that do one thing and end. */
+export function createMemoryJournal(): Journal {
+  const entries = new Map<string, Sent>()
+  return {
+    open: () => [...entries.values()],
+    sent: async (entry) => void entries.set(entry.id, entry),
+    settled: async (id) => void entries.delete(id),
+  }
+}
+
+/** Lines of settled writes after which the file is rewritten. */
+const STALE_LINES_MAX = 200
+
+export async function openJournal(path: string): Promise<Journal> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const entries = readEntries(await readFile(path, 'utf8').catch(() => ''), path)
+  let lines = 0
+  /** Writes to the file follow one another. */
+  let tail: Promise<void> = rewrite(path, [...entries.values()])
+  const then = (work: () => Promise<void>): Promise<void> => {
+    const next = tail.then(work)
+    tail = next.catch(() => undefined)
+    return next
+  }
+  await tail
+  return {
+    open: () => [...entries.values()],
+    sent: (entry) =>
+      then(async () => {
+        entries.set(entry.id, entry)
+        lines += 1
+        await append(path, { sent: entry })
+      }),
+    settled: (id) =>
+      then(async () => {
+        entries.delete(id)
+        lines += 1
+        if (lines < STALE_LINES_MAX) return append(path, { settled: id })
+        lines = 0
+        await rewrite(path, [...entries.values()])
+      }),
+  }
+}
+
+function readEntries(text: string, path: string): Map<string, Sent> {
+  const entries = new Map<string, Sent>()
+  const lines = text.split('\n')
+  for (const [i, line] of lines.entries()) {
+    const fact = parseFact(line)
+    if (fact === null) {
+      // The last line may be torn, an earlier one may not: then the disk or a hand has changed the file.
+      if (i >= lines.length - 2) continue
+      throw new NodeError('JOURNAL_DAMAGED', {
+        what: `line ${i + 1} of ${path} cannot be read`,
+        why: 'it is not what was written',
+      })
+    }
+    if ('sent' in fact) entries.set(fact.sent.id, fact.sent)
+    else entries.delete(fact.settled)
+  }
+  return entries
+}
+
+function parseFact(line: string): { readonly sent: Sent } | { readonly settled: string } | null {
+  try {
+    const fact = JSON.parse(line)
+    if (typeof fact?.settled === 'string') return { settled: fact.settled }
+    const isSent =
+      typeof fact?.sent?.id === 'string' && typeof fact.sent.signed === 'string' && Number.isInteger(fact.sent.nonce)
+    return isSent ? { sent: fact.sent } : null
+  } catch {
+    return null
+  }
+}
+
+async function append(path: string, fact: unknown): Promise<void> {
+  const file = await open(path, 'a', 0o600)
+  try {
+    await file.write(`${JSON.stringify(fact)}\n`)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Beside the old file and renamed over it: a crash leaves one of the two. */
+async function rewrite(path: string, entries: readonly Sent[]): Promise<void> {
+  const fresh = `${path}.new`
+  const file = await open(fresh, 'w', 0o600)
+  try {
+    await file.write(entries.map((sent) => `${JSON.stringify({ sent })}\n`).join(''))
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+  await rename(fresh, path)
+}

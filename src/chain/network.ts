@@ -1,0 +1,32 @@
+/**
+ * Networks by name: they differ by their address alone.
+ *
+ * The same client drives all of them; a development chain is one that says so in its own properties.
+ */
+
+export type NetworkAddress = { readonly name: string; readonly endpoints: readonly string[]; readonly isLocal: boolean }
+
+const NAMED: { readonly [name: string]: readonly string[] } = {
+  local: ['ws://127.0.0.1:9944'],
+  test: ['wss://test.finney.opentensor.ai:443'],
+  finney: ['wss://entrypoint-finney.opentensor.ai:443'],
+}
+
+export const NETWORK_NAMES: readonly string[] = Object.keys(NAMED)
+
+const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+
+/** `null` when the text is neither a name nor a list of WebSocket addresses separated by commas. */
+export function networkOf(text: string): NetworkAddress | null {
+  const named = NAMED[text]
+  if (named !== undefined) return { name: text, endpoints: named, isLocal: text === 'local' }
+  const endpoints = text.split(',')
+  const urls = endpoints.map(parseUrl)
+  if (urls.some((url) => url === null)) return null
+  return { name: text, endpoints, isLocal: urls.every((url) => LOCAL_HOST.test(url?.hostname ?? '')) }
+}
+
+function parseUrl(text: string): URL | null {
+  const url = URL.parse(text)
+  return url !== null && (url.protocol === 'ws:' || url.protocol === 'wss:') ? url : null
+}

@@ -1,0 +1,183 @@
+/**
+ * Readings of the chain at one block, in our own plain types.
+ *
+ * Everything is feature-detected from the metadata of that block, never from a version number: what a chain does not have
+ * reads as its default, and what we cannot do without is said in one sentence. The library's loose types end here.
+ */
+import type { ApiPromise } from '@polkadot/api'
+import type { ApiDecoration } from '@polkadot/api/types'
+import { NodeError } from '../errors.ts'
+import type { Neuron } from '../ports.ts'
+import { fromSs58 } from '../protocol/hotkey.ts'
+import type { UidWeight } from '../protocol/weight.ts'
+import { toHex } from '../util/bytes.ts'
+
+/** The chain as it stood after one block. */
+export type State = { readonly at: ApiDecoration<'promise'>; readonly hash: string }
+
+export const stateAt = async (api: ApiPromise, hash: string): Promise<State> => ({
+  at: await api.at(`0x${hash}`),
+  hash,
+})
+
+/** What the library decodes to, as far as we look at it. */
+type Codec = { toJSON(): unknown; toHuman(): unknown; toU8a(bare?: boolean): Uint8Array; isEmpty?: boolean }
+type Entry = ((...keys: unknown[]) => Promise<Codec>) & {
+  entries(...keys: unknown[]): Promise<[{ args: readonly Codec[] }, Codec][]>
+  multi(keys: readonly unknown[]): Promise<Codec[]>
+}
+
+const entryOf = ({ at }: State, pallet: string, name: string): Entry | null =>
+  (at.query[pallet]?.[name] as unknown as Entry | undefined) ?? null
+
+function needEntry(state: State, pallet: string, name: string): Entry {
+  const entry = entryOf(state, pallet, name)
+  if (entry !== null) return entry
+  throw new NodeError('CHAIN_FOREIGN', {
+    what: `this chain has no storage ${pallet}.${name}`,
+    why: 'it is no subtensor, or one of a version that has dropped it',
+  })
+}
+
+const numberOf = (value: unknown): number => Number(value ?? 0)
+/** Integers beyond 2^53 come as hex text. */
+const bigOf = (value: unknown): bigint => (typeof value === 'number' || typeof value === 'string' ? BigInt(value) : 0n)
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+const hotkeyOf = (codec: Codec): string => toHex(codec.toU8a())
+
+/** Does the subnet exist? */
+export async function subnetExists(state: State, netuid: number): Promise<boolean> {
+  return (await needEntry(state, 'subtensorModule', 'networksAdded')(netuid)).toJSON() === true
+}
+
+export async function readUid(state: State, netuid: number, hotkey: string): Promise<number | null> {
+  const uid = (await needEntry(state, 'subtensorModule', 'uids')(netuid, `0x${hotkey}`)).toJSON()
+  return typeof uid === 'number' ? uid : null
+}
+
+/** Everybody in the subnet, by uid. One call where the runtime offers it, so that all fields are of one moment. */
+export async function readNeurons(state: State, netuid: number): Promise<readonly Neuron[]> {
+  const metagraph = state.at.call['subnetInfoRuntimeApi']?.['getMetagraph']
+  return metagraph === undefined ? neuronsFromStorage(state, netuid) : neuronsFromMetagraph(await metagraph(netuid))
+}
+
+function neuronsFromMetagraph(answer: unknown): readonly Neuron[] {
+  const fields = (answer as Codec).toJSON() as { readonly [field: string]: unknown } | null
+  if (fields === null) return []
+  const [stakes, permits] = [listOf(fields['totalStake']), listOf(fields['validatorPermit'])]
+  return listOf(fields['hotkeys']).map((address, uid) => ({
+    uid,
+    hotkey: hotkeyOfAddress(address),
+    stake: bigOf(stakes[uid]),
+    permit: permits[uid] === true,
+  }))
+}
+
+function hotkeyOfAddress(address: unknown): string {
+  const hotkey = fromSs58(String(address))
+  if (hotkey !== null) return hotkey
+  throw new NodeError('CHAIN_FOREIGN', {
+    what: 'the metagraph holds an address that cannot be read',
+    why: `${String(address).slice(0, 60)} is not SS58 with the prefix of this chain`,
+  })
+}
+
+async function neuronsFromStorage(state: State, netuid: number): Promise<readonly Neuron[]> {
+  const keys = await needEntry(state, 'subtensorModule', 'keys').entries(netuid)
+  const permits = listOf((await needEntry(state, 'subtensorModule', 'validatorPermit')(netuid)).toJSON())
+  const hotkeys = keys.map(([key, hotkey]) => ({ uid: numberOf(key.args[1]?.toJSON()), hotkey: hotkeyOf(hotkey) }))
+  const pairs = hotkeys.map(({ hotkey }) => [`0x${hotkey}`, netuid])
+  const stakes = await needEntry(state, 'subtensorModule', 'totalHotkeyAlpha').multi(pairs)
+  return hotkeys
+    .map(({ uid, hotkey }, i) => ({ uid, hotkey, stake: bigOf(stakes[i]?.toJSON()), permit: permits[uid] === true }))
+    .toSorted((a, b) => a.uid - b.uid)
+}
+
+export type SlotValue = { readonly hotkey: string; readonly bytes: string; readonly block: number }
+
+/** What a hotkey committed to last, as the bytes of its first field. */
+export async function readSlot(state: State, netuid: number, hotkey: string): Promise<SlotValue | null> {
+  return slotOf(hotkey, await needEntry(state, 'commitments', 'commitmentOf')(netuid, `0x${hotkey}`))
+}
+
+export async function readSlots(state: State, netuid: number): Promise<readonly SlotValue[]> {
+  const entries = await needEntry(state, 'commitments', 'commitmentOf').entries(netuid)
+  return entries.flatMap(([key, value]) => {
+    const [, account] = key.args
+    return account === undefined ? [] : (slotOf(hotkeyOf(account), value) ?? [])
+  })
+}
+
+/** Fields that are no raw bytes (timelocked ones, hashes of other programs) read as none. */
+function slotOf(hotkey: string, value: Codec): SlotValue | null {
+  const registration = value.toJSON() as { block?: unknown; info?: { fields?: unknown } } | null
+  const [field] = listOf(registration?.info?.fields)
+  if (typeof field !== 'object' || field === null) return null
+  const [name, bytes] = Object.entries(field)[0] ?? []
+  if (name === undefined || !/^(raw\d+|bigRaw)$/i.test(name)) return null
+  const text = typeof bytes === 'string' && bytes.startsWith('0x') ? bytes.slice(2) : null
+  return text === null ? null : { hotkey, bytes: text, block: numberOf(registration?.block) }
+}
+
+/** A validator's row of weights, and when it last set or committed one. */
+export async function readWeightsRow(
+  state: State,
+  netuid: number,
+  hotkey: string,
+): Promise<{ readonly row: readonly UidWeight[]; readonly updated: number }> {
+  const uid = await readUid(state, netuid, hotkey)
+  if (uid === null) return { row: [], updated: 0 }
+  const updates = listOf((await needEntry(state, 'subtensorModule', 'lastUpdate')(netuid)).toJSON())
+  return { row: await readWeights(state, netuid, uid), updated: numberOf(updates[uid]) }
+}
+
+export async function readWeights(state: State, netuid: number, uid: number): Promise<readonly UidWeight[]> {
+  const row = listOf((await needEntry(state, 'subtensorModule', 'weights')(netuid, uid)).toJSON())
+  return row.map((entry) => {
+    const [to, weight] = listOf(entry)
+    return [numberOf(to), numberOf(weight)] as const
+  })
+}
+
+export type SubnetRules = {
+  readonly uidCount: number
+  readonly entriesMin: number
+  readonly maxWeight: number
+  readonly versionKey: bigint
+  /** Blocks between two vectors of one validator. */
+  readonly weightsRateLimit: number
+  readonly commitReveal: boolean
+  readonly revealPeriodEpochs: number
+  readonly tempo: number
+  /** How many epochs were. Absent on runtimes that compute it from the height. */
+  readonly epoch: number | null
+}
+
+export async function readRules(state: State, netuid: number): Promise<SubnetRules> {
+  const read = async (name: string): Promise<unknown> =>
+    (await entryOf(state, 'subtensorModule', name)?.(netuid))?.toJSON()
+  const [uidCount, entriesMin, maxWeight, versionKey, limit, commitReveal, period, tempo, epoch] = await Promise.all(
+    [
+      'subnetworkN',
+      'minAllowedWeights',
+      'maxWeightsLimit',
+      'weightsVersionKey',
+      'weightsSetRateLimit',
+      'commitRevealWeightsEnabled',
+      'revealPeriodEpochs',
+      'tempo',
+      'subnetEpochIndex',
+    ].map(read),
+  )
+  return {
+    uidCount: numberOf(uidCount),
+    entriesMin: numberOf(entriesMin),
+    maxWeight: maxWeight === undefined ? 65_535 : numberOf(maxWeight),
+    versionKey: bigOf(versionKey),
+    weightsRateLimit: numberOf(limit),
+    commitReveal: commitReveal === true,
+    revealPeriodEpochs: Math.max(1, numberOf(period)),
+    tempo: numberOf(tempo),
+    epoch: epoch === undefined ? null : numberOf(epoch),
+  }
+}

@@ -1,0 +1,18 @@
+/** Development keys from a URI such as `//Alice`: known to everybody, for chains that nobody pays on. */
+import { Keyring } from '@polkadot/keyring'
+import { cryptoWaitReady } from '@polkadot/util-crypto'
+import { NodeError } from '../errors.ts'
+import type { Signer } from './writer.ts'
+
+const SS58_PREFIX = 42
+
+export async function developmentSigner(uri: string): Promise<Signer> {
+  await cryptoWaitReady()
+  try {
+    const pair = new Keyring({ type: 'sr25519', ss58Format: SS58_PREFIX }).addFromUri(uri)
+    return { address: pair.address, publicKey: pair.publicKey, sign: (bytes) => pair.sign(bytes) }
+  } catch (cause) {
+    const why = 'it is no derivation path such as //Alice and no mnemonic'
+    throw new NodeError('USAGE', { what: '--uri cannot be read', why, cause })
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * The kinds of writes: how each becomes a call, and how its effect is found on chain.
+ *
+ * A write is known by its effect, not by its transaction: after a restart nobody remembers why a transaction was sent, but
+ * the journal has what it was for, and the chain shows whether that stands. A total table: a new kind owes both halves.
+ */
+import type { ApiPromise } from '@polkadot/api'
+import type { SubmittableExtrinsic } from '@polkadot/api/types'
+import { NodeError } from '../errors.ts'
+import { readSlot, readWeightsRow, type State } from './read.ts'
+
+export type Effects = {
+  /** The slot of a hotkey holds these bytes. */
+  readonly slot: { readonly netuid: number; readonly hotkey: string; readonly bytes: string }
+  /** The row of weights of a hotkey is this, set within the rate limit. */
+  readonly weights: WeightsEffect
+  /** Classic commit-reveal: the hash is among the open commits of a hotkey. */
+  readonly 'weights-commit': { readonly netuid: number; readonly hotkey: string; readonly hash: string }
+  readonly 'weights-reveal': WeightsEffect & { readonly salt: readonly number[] }
+  /** Any other call, by pallet, name and arguments: it landed when its transaction did. */
+  readonly call: { readonly pallet: string; readonly name: string; readonly args: readonly unknown[] }
+}
+type WeightsEffect = {
+  readonly netuid: number
+  readonly hotkey: string
+  readonly uids: readonly number[]
+  readonly values: readonly number[]
+  readonly versionKey: string
+  /** Rows set before this block are older ones that happen to be equal. */
+  readonly since: number
+}
+export type WriteKind = keyof Effects
+export type Write = { [K in WriteKind]: { readonly kind: K; readonly effect: Effects[K] } }[WriteKind]
+
+export type Tx = SubmittableExtrinsic<'promise'>
+
+type Rule<E> = {
+  readonly call: (api: ApiPromise, effect: E) => Tx
+  /** Since which block the effect stands in this state, or `null`. Absent: only the transaction itself can tell. */
+  readonly stands?: (state: State, effect: E) => Promise<number | null>
+}
+
+export const WRITE_RULES: { readonly [K in WriteKind]: Rule<Effects[K]> } = {
+  slot: {
+    call: (api, { netuid, bytes }) => {
+      const length = bytes.length / 2
+      const info = { fields: [{ [`Raw${length}`]: `0x${bytes}` }] }
+      return txOf(api, 'commitments', 'setCommitment')(netuid, info)
+    },
+    stands: async (state, { netuid, hotkey, bytes }) => {
+      const slot = await readSlot(state, netuid, hotkey)
+      return slot?.bytes === bytes ? slot.block : null
+    },
+  },
+  weights: {
+    call: (api, { netuid, uids, values, versionKey }) =>
+      txOf(api, 'subtensorModule', 'setWeights')(netuid, uids, values, versionKey),
+    stands: standsAsRow,
+  },
+  'weights-commit': {
+    call: (api, { netuid, hash }) => txOf(api, 'subtensorModule', 'commitWeights')(netuid, `0x${hash}`),
+  },
+  'weights-reveal': {
+    call: (api, { netuid, uids, values, salt, versionKey }) =>
+      txOf(api, 'subtensorModule', 'revealWeights')(netuid, uids, values, salt, versionKey),
+    stands: standsAsRow,
+  },
+  call: {
+    call: (api, { pallet, name, args }) => txOf(api, pallet, name)(...args),
+  },
+}
+
+async function standsAsRow(state: State, effect: WeightsEffect): Promise<number | null> {
+  const { row, updated } = await readWeightsRow(state, effect.netuid, effect.hotkey)
+  const wanted = new Map(effect.uids.map((uid, i) => [uid, effect.values[i]]))
+  const isSame = row.length === wanted.size && row.every(([uid, value]) => wanted.get(uid) === value)
+  return isSame && updated >= effect.since ? updated : null
+}
+
+/** A call of this chain's own metadata: nothing is assumed from a version number. */
+function txOf(api: ApiPromise, pallet: string, name: string): (...args: unknown[]) => Tx {
+  const call = api.tx[pallet]?.[name]
+  if (call !== undefined) return (...args) => call(...args) as Tx
+  throw new NodeError('CHAIN_FOREIGN', {
+    what: `this chain has no call ${pallet}.${name}`,
+    why: 'it is no subtensor, or one of a version that has dropped it',
+  })
+}
+
+/** The library throws on arguments that do not fit the chain's types: those would be refused again. */
+export function callOf(api: ApiPromise, { kind, effect }: Write): Tx {
+  try {
+    return (WRITE_RULES[kind] as Rule<typeof effect>).call(api, effect)
+  } catch (cause) {
+    if (cause instanceof NodeError) throw cause
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new NodeError('WRITE_REFUSED', { what: `a write (${kind}) does not fit the chain's types`, why, cause })
+  }
+}
+
+export const standsIn = (state: State, { kind, effect }: Write): Promise<number | null> | undefined =>
+  (WRITE_RULES[kind] as Rule<typeof effect>).stands?.(state, effect)

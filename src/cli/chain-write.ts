@@ -1,0 +1,89 @@
+/** The commands that write: register, stake, commit, weights. Each ends when its effect stands in a finalised block. */
+
+import type { Effects } from '../chain/write.ts'
+import { NodeError } from '../errors.ts'
+import type { Landing } from '../ports.ts'
+import { fromHex, toHex } from '../util/bytes.ts'
+import { COMMAND_BLOCKS, withChain } from './chain-open.ts'
+import type { COMMIT_FLAGS, STAKE_FLAGS, WEIGHTS_FLAGS, WRITE_FLAGS } from './chain-table.ts'
+import type { FlagValues } from './command.ts'
+import { type Io, printable, writeJson } from './io.ts'
+
+type KeyFlags = FlagValues<typeof WRITE_FLAGS>
+
+/** A commitment's field holds this many bytes. */
+const DATA_BYTES_MAX = 128
+const RAO_PER_TAO = 1_000_000_000
+
+export const register = (flags: KeyFlags, io: Io): Promise<void> =>
+  call(flags, io, 'registered', (hotkey) => ({
+    pallet: 'subtensorModule',
+    name: 'burnedRegister',
+    args: [flags.netuid, `0x${hotkey}`],
+  }))
+
+export const stake = (flags: FlagValues<typeof STAKE_FLAGS>, io: Io): Promise<void> =>
+  call(flags, io, `staked ${flags.amount} TAO`, (hotkey) => ({
+    pallet: 'subtensorModule',
+    name: 'addStake',
+    args: [`0x${hotkey}`, flags.netuid, String(BigInt(flags.amount) * BigInt(RAO_PER_TAO))],
+  }))
+
+export async function commit(flags: FlagValues<typeof COMMIT_FLAGS>, io: Io): Promise<void> {
+  const bytes = fromHex(flags.data.toLowerCase().replace(/^0x/, ''))
+  if (bytes === null || bytes.length === 0 || bytes.length > DATA_BYTES_MAX) {
+    throw new NodeError('USAGE', {
+      what: `--data cannot be '${printable(flags.data.slice(0, 40))}'`,
+      why: `it takes 1 to ${DATA_BYTES_MAX} bytes as hex`,
+    })
+  }
+  await withChain(flags, io, async ({ chain, signal, best }) => {
+    const landing = await chain.writeSlot(bytes, { lastBlock: best + COMMAND_BLOCKS, signal })
+    tell(flags.json, io, 'committed', landing, { data: toHex(bytes) })
+  })
+}
+
+export async function weights(flags: FlagValues<typeof WEIGHTS_FLAGS>, io: Io): Promise<void> {
+  const uids = numbersOf('uids', flags.uids)
+  const values = numbersOf('values', flags.values)
+  if (uids.length !== values.length) {
+    throw new NodeError('USAGE', {
+      what: `--uids has ${uids.length} entries and --values ${values.length}`,
+      why: 'every uid needs its value',
+    })
+  }
+  await withChain(flags, io, async ({ chain, signal, best }) => {
+    const vector = uids.map((uid, i) => [uid, values[i] ?? 0] as const)
+    const landing = await chain.setWeights(vector, { lastBlock: best + COMMAND_BLOCKS, signal })
+    const revealed = await chain.weights?.whenRevealed({ signal })
+    tell(flags.json, io, 'weights landed', revealed ?? landing, {
+      uids,
+      values,
+      committed: revealed ? landing.block : null,
+    })
+  })
+}
+
+function numbersOf(flag: string, text: string): readonly number[] {
+  const numbers = text.split(',').map(Number)
+  if (numbers.every((number) => Number.isInteger(number) && number >= 0 && number <= 65_535)) return numbers
+  throw new NodeError('USAGE', {
+    what: `--${flag} cannot be '${printable(text.slice(0, 60))}'`,
+    why: 'it takes whole numbers from 0 to 65535 separated by commas',
+  })
+}
+
+function call(flags: KeyFlags, io: Io, done: string, effect: (hotkey: string) => Effects['call']): Promise<void> {
+  return withChain(flags, io, async ({ chain, signal, best, hotkey }) => {
+    const landing = await chain.write(
+      { kind: 'call', effect: effect(hotkey) },
+      { lastBlock: best + COMMAND_BLOCKS, signal },
+    )
+    tell(flags.json, io, done, landing, {})
+  })
+}
+
+function tell(json: boolean, io: Io, done: string, { block }: Landing, facts: object): void {
+  if (json) writeJson(io.stdout, { done, block, ...facts })
+  else io.stdout.write(`${done} at block ${block}\n`)
+}
