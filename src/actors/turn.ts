@@ -29,12 +29,12 @@ type Part = readonly [numerator: number, denominator: number]
 
 /**
  * Of the blocks that are left: shards and manifests, tensors, scores, and the rest for marginals. Time that a stage does
- * not need is the next one's. Of the seven blocks of the local preset, if everything hangs: two, three, two and none.
+ * not need is the next one's. Of the seven blocks of the local preset, if everything hangs: two, three, one and one.
  */
 export const STAGES = {
   documents: [1, 4],
   tensors: [1, 2],
-  scores: [2, 3],
+  scores: [1, 2],
   all: [1, 1],
 } as const satisfies Record<string, Part>
 

@@ -59,11 +59,11 @@ test.each<[begin: number, end: number]>([
 test.each<[stage: keyof typeof STAGES, begin: number, over: number]>([
   ['documents', 0, 25],
   ['tensors', 0, 50],
-  ['scores', 0, 67],
+  ['scores', 0, 50],
   ['all', 0, 100],
   ['documents', 93, 95],
   ['tensors', 95, 98],
-  ['scores', 98, 100],
+  ['scores', 98, 99],
   ['documents', 99, 100],
   ['documents', 100, 100],
   ['documents', 120, 100],
