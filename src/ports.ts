@@ -133,7 +133,10 @@ export type Chain = {
   hashOf(block: number, opts: Cancel): Promise<string>
   neurons(block: number, opts: Cancel): Promise<readonly Neuron[]>
   slots(block: number, opts: Cancel): Promise<readonly Slot[]>
-  /** Throws WINDOW_MISSED when it is not in the finalised state of `lastBlock`. */
+  /**
+   * Throws WINDOW_MISSED when it is not in the finalised state of `lastBlock`. With four blocks left when it is asked for,
+   * it does not come late either.
+   */
   writeSlot(bytes: Uint8Array, opts: { readonly lastBlock: number } & Cancel): Promise<Landing>
   /** In whatever mode the subnet demands, to the end. Throws WINDOW_MISSED likewise. */
   setWeights(weights: readonly UidWeight[], opts: { readonly lastBlock: number } & Cancel): Promise<Landing>

@@ -19,6 +19,8 @@ export type Sent = {
   /** Hex of the signed extrinsic and its hash. */
   readonly signed: string
   readonly hash: string
+  /** Earlier transactions for the same effect with the same nonce: at most one of them all can land. */
+  readonly earlier: readonly string[]
   /** The best block when it was signed, and the first block at which its mortality forbids it. */
   readonly signedAt: number
   readonly dies: number
@@ -99,7 +101,10 @@ function parseFact(line: string): { readonly sent: Sent } | { readonly settled: 
     const fact = JSON.parse(line)
     if (typeof fact?.settled === 'string') return { settled: fact.settled }
     const isSent =
-      typeof fact?.sent?.id === 'string' && typeof fact.sent.signed === 'string' && Number.isInteger(fact.sent.nonce)
+      typeof fact?.sent?.id === 'string' &&
+      typeof fact.sent.signed === 'string' &&
+      Array.isArray(fact.sent.earlier) &&
+      Number.isInteger(fact.sent.nonce)
     return isSent ? { sent: fact.sent } : null
   } catch {
     return null

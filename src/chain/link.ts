@@ -66,10 +66,22 @@ export function createLink(options: LinkOptions, deps: LinkDeps): Link {
   return new LinkKeeper(options, deps).start()
 }
 
-/** The library prints every answer that is an error; ours go to whoever asked. */
+/** How the library begins what it prints, behind the time. */
+const PRINTED = /^ +(API\/INIT|API\/AUGMENTATION|RPC-CORE|REGISTRY|METADATA): *$/
+let isHushed = false
+
+/** The library prints errors and upgrades to wherever our results go; ours are told to whoever asked. */
 function hush(): void {
+  if (isHushed) return
+  isHushed = true
   for (const methods of Object.values(jsonrpc)) {
     for (const method of Object.values(methods)) Object.assign(method, { noErrorLog: true })
+  }
+  for (const level of ['log', 'warn', 'error'] as const) {
+    const print = console[level].bind(console)
+    console[level] = (...parts: unknown[]) => {
+      if (typeof parts[1] !== 'string' || !PRINTED.test(parts[1])) print(...parts)
+    }
   }
 }
 

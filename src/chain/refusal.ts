@@ -24,14 +24,16 @@ const CUSTOM: { readonly [code: string]: string } = {
 }
 const RATE_LIMITS = ['6', '12']
 
-type Refusal = { readonly is: 'failed'; readonly error: NodeError } | { readonly is: 'dead' } | null
+type Refusal = { readonly is: 'failed'; readonly error: NodeError } | { readonly is: 'dead' | 'banned' } | null
 
 /**
  * What a refusal at the pool means for a transaction that may have been sent before. `null`: it may still land. A stale
  * nonce or a known transaction is no failure: it may be ours that was included, and the search decides.
  */
 export function explainRefusal({ code, message, data }: RpcError, kind: string): Refusal {
-  if (code === 1012 || code === 1013 || code === 1014) return null
+  // Some node has seen these bytes before and takes them no more, wherever they went: a fork, for instance, lost them.
+  if (code === 1012) return { is: 'banned' }
+  if (code === 1013 || code === 1014) return null
   const text = `${message} ${data}`
   if (/outdated|stale/i.test(text)) return null
   if (/ancient birth block|bad signature|bad proof/i.test(text)) return { is: 'dead' }

@@ -76,6 +76,8 @@ type Fate =
   | { readonly is: 'failed'; readonly error: NodeError }
   /** It can never be included any more. */
   | { readonly is: 'dead' }
+  /** The endpoint takes these bytes no more, though they may still be somewhere: others must have the same nonce. */
+  | { readonly is: 'banned' }
   /** Its window is over; whether it lands does not matter any more. */
   | { readonly is: 'missed' }
 
@@ -93,19 +95,21 @@ async function land(
   { lastBlock, signal }: { readonly lastBlock: number } & Cancel,
 ): Promise<Landing> {
   const { link, journal } = deps
-  const standing = await alreadyStands(link, write, signal)
-  if (standing !== null) return { block: standing }
+  let banned: Sent | null = null
   for (;;) {
+    const standing = await alreadyStands(link, write, signal)
+    if (standing !== null) return { block: standing }
     const best = await bestBlock(link, signal)
     if (best >= lastBlock) throw windowMissed(write.kind, lastBlock)
-    const entry = await sign(deps, write, lastBlock, signal)
+    const entry: Sent = await sign(deps, write, lastBlock, banned, signal)
     await journal.sent(entry)
     const fate = await follow(deps, entry, { signal })
     await journal.settled(entry.id)
     if (fate.is === 'landed') return { block: fate.block }
     if (fate.is === 'failed') throw fate.error
     if (fate.is === 'missed') throw windowMissed(write.kind, lastBlock)
-    deps.log.warn('a transaction died and is signed anew', { kind: write.kind, lastBlock })
+    banned = fate.is === 'banned' ? entry : null
+    deps.log.warn('a transaction is signed anew', { kind: write.kind, lastBlock, why: fate.is })
   }
 }
 
@@ -138,12 +142,18 @@ function eraBlocks(best: number, lastBlock: number): number {
   return period
 }
 
-async function sign({ link, signer }: WriterDeps, write: Write, lastBlock: number, signal: AbortSignal): Promise<Sent> {
+async function sign(
+  { link, signer }: WriterDeps,
+  write: Write,
+  lastBlock: number,
+  banned: Sent | null,
+  signal: AbortSignal,
+): Promise<Sent> {
   return link.use(
     async (api) => {
       const header = await api.rpc.chain.getHeader()
       const best = header.number.toNumber()
-      const nonce = (await api.rpc.system.accountNextIndex(signer.address)).toNumber()
+      const nonce = banned?.nonce ?? (await api.rpc.system.accountNextIndex(signer.address)).toNumber()
       const era = api.createType('ExtrinsicEra', { current: best, period: eraBlocks(best, lastBlock) })
       const tx = callOf(api, write)
       const options = { nonce, era, blockHash: header.hash }
@@ -157,7 +167,8 @@ async function sign({ link, signer }: WriterDeps, write: Write, lastBlock: numbe
         nonce,
         signed: tx.toHex(),
         hash,
-        signedAt: best,
+        earlier: banned === null ? [] : [...banned.earlier, banned.signed],
+        signedAt: banned?.signedAt ?? best,
         dies: era.asMortalEra.death(best),
       }
     },
@@ -183,7 +194,7 @@ const pairOf = (signer: Signer): never =>
 async function follow(deps: WriterDeps, entry: Sent, { signal }: Cancel): Promise<Fate> {
   const { link } = deps
   const heads = createHeads(link, signal)
-  const seen: Seen = { included: null, scanned: entry.signedAt, sentAt: entry.signedAt - SWALLOWED_BLOCKS }
+  const seen: Seen = { refused: null, included: null, scanned: entry.signedAt, sentAt: Number.NEGATIVE_INFINITY }
   try {
     for (;;) {
       const fate = await link.use((api) => look(api, entry, seen), { signal })
@@ -196,6 +207,9 @@ async function follow(deps: WriterDeps, entry: Sent, { signal }: Cancel): Promis
 }
 
 type Seen = {
+  /** What the pool said against it, once it has answered. */
+  refused: Fate | null
+
   /** Where the transaction stands in the best chain. */
   included: { readonly block: number; readonly hash: string } | null
   /** The last block that was searched. */
@@ -213,12 +227,12 @@ async function look(api: ApiPromise, entry: Sent, seen: Seen): Promise<Fate | nu
   // It may still land until it dies, but too late to matter; what is written next has the next nonce and comes after it.
   if (final >= entry.lastBlock) return { is: 'missed' }
   if (final >= entry.dies) return { is: 'dead' }
+  if (seen.refused !== null) return seen.refused
   if (best < entry.dies && best - seen.sentAt >= SWALLOWED_BLOCKS) {
-    const refused = await send(api, entry)
-    if (refused !== null) return refused
     seen.sentAt = best
+    await Promise.race([send(api, entry, seen), answerTime(api)])
   }
-  return null
+  return seen.refused
 }
 
 /** Looks for the signed bytes in every block since they were signed; a fork makes it look again. */
@@ -233,11 +247,15 @@ async function search(api: ApiPromise, entry: Sent, seen: Seen, best: number, fi
   for (let number = from; number <= Math.min(best, entry.dies); number++) {
     const hash = await api.rpc.chain.getBlockHash(number)
     const extrinsics = await extrinsicsOf(api, hash.toHex())
-    if (extrinsics.includes(entry.signed)) seen.included = { block: number, hash: plain(hash.toHex()) }
+    if (placeOf(extrinsics, entry) !== -1) seen.included = { block: number, hash: plain(hash.toHex()) }
     seen.scanned = number
     if (seen.included !== null) return
   }
 }
+
+/** Where in a block one of the transactions for this effect stands. */
+const placeOf = (extrinsics: readonly string[], { signed, earlier }: Sent): number =>
+  extrinsics.findIndex((extrinsic) => extrinsic === signed || earlier.includes(extrinsic))
 
 /** As hex, undecoded: somebody else's extrinsics need not be understood. */
 export async function extrinsicsOf(api: ApiPromise, hash: string): Promise<readonly string[]> {
@@ -249,7 +267,7 @@ export async function extrinsicsOf(api: ApiPromise, hash: string): Promise<reado
 
 /** It is in a final block: did it do what it was for? */
 async function judge(api: ApiPromise, entry: Sent, { block, hash }: { block: number; hash: string }): Promise<Fate> {
-  const index = (await extrinsicsOf(api, `0x${hash}`)).indexOf(entry.signed)
+  const index = placeOf(await extrinsicsOf(api, `0x${hash}`), entry)
   const failure = await explainDispatch(api, hash, index)
   if (failure !== null) return { is: 'failed', error: failure }
   if (block > entry.lastBlock) return { is: 'missed' }
@@ -263,16 +281,17 @@ async function judge(api: ApiPromise, entry: Sent, { block, hash }: { block: num
   }
 }
 
-/** `null` when it is on its way, as far as anybody can know. */
-async function send(api: ApiPromise, entry: Sent): Promise<Fate | null> {
+/** An answer may be lost while the transaction is not: the blocks decide, and nobody waits for the answer. */
+async function send(api: ApiPromise, entry: Sent, seen: Seen): Promise<void> {
   try {
     await api.rpc.author.submitExtrinsic(entry.signed)
-    return null
   } catch (error) {
-    if (!(error instanceof RpcError)) throw error
-    return explainRefusal(error, entry.kind)
+    if (error instanceof RpcError) seen.refused = explainRefusal(error, entry.kind)
   }
 }
+
+/** Any other question that was asked after it: when that is answered, the answer to it is late or lost. */
+const answerTime = async (api: ApiPromise): Promise<void> => void (await api.rpc.chain.getFinalizedHead())
 
 /** Waits for the next head, or the next sign of life of the link. */
 function createHeads(

@@ -21,6 +21,8 @@ type Heads = { best: number; finalised: number }
 
 const [ONE, TWO, THREE] = [utf8('one'), utf8('two'), utf8('three')]
 const FAR = 1_000_000
+/** A transaction can be made to die after four blocks, not after fewer. */
+const MORTAL_BLOCKS = 5
 
 /** Hears every block from now on. */
 function hearHeads(chain: Chain): Heads {
@@ -281,12 +283,11 @@ function describeBorder(on: On): void {
       const chain = harness.as(a)
       const heads = hearHeads(chain)
       await finalise(harness, heads, 1)
-      const lastBlock = heads.best + 2
+      const lastBlock = heads.best + MORTAL_BLOCKS
       const write = chain.writeSlot(ONE, { lastBlock, signal: never })
       write.catch(() => undefined)
       await turn()
-      await harness.sealEmpty()
-      await harness.sealEmpty()
+      for (let i = 0; i < MORTAL_BLOCKS; i++) await harness.sealEmpty()
       await finalise(harness, heads, lastBlock + 2)
       await expectCode(write, 'WINDOW_MISSED')
       expect(await slotOf(chain, a, heads.finalised)).toBe(undefined)

@@ -14,16 +14,16 @@ describeChainContract('the client on the development chain', async (): Promise<C
   const dev = await createSubnetChain(signers, {})
   const ready = new Map<string, ChainClient>()
   for (const signer of signers) ready.set(hotkeyOf(signer), await connect(dev, signer, BLOCK_MS))
-  const seal = async (): Promise<void> => {
+  const seal = async (takes: 'ready' | 'empty'): Promise<void> => {
     await sleep(SUBMIT_MS)
-    await dev.seal()
+    await dev.seal(takes)
     for (const client of ready.values()) await untilHeard(client, dev)
   }
   return {
     hotkeys: signers.map(hotkeyOf) as [string, string, ...string[]],
     as: (hotkey) => ready.get(hotkey) as ChainClient,
-    seal,
-    sealEmpty: seal,
+    seal: () => seal('ready'),
+    sealEmpty: () => seal('empty'),
     close: async () => {
       for (const client of ready.values()) client.stop()
       await dev.stop()

@@ -31,7 +31,8 @@ export async function createSubnetChain(
     netuid: NETUID,
     owner: { coldkey: owner, hotkey: owner },
     neurons,
-    tempo: 1_000,
+    // A hotkey may write 3,100 bytes in an epoch: 31 times. Here an epoch is over before that.
+    tempo: 8,
     weightsRateLimit: 0,
     commitReveal: false,
   }

@@ -165,8 +165,9 @@ export class Chain {
     this.#wantsUpgrade = true
   }
 
-  seal(): Block {
-    const block = this.#make(this.#deps.nowMs())
+  /** The next block: of all that is ready, or of nothing, as when the author of a block did not hear of it. */
+  seal(fill: 'ready' | 'empty' = 'ready'): Block {
+    const block = this.#make(this.#deps.nowMs(), fill === 'ready' ? this.pool.ready() : [])
     this.#becomeBest(block)
     if (this.#deps.store?.wantsSnapshot() === true) this.#saveSnapshot()
     return block
@@ -176,8 +177,8 @@ export class Chain {
   fork(count: number, fate: 'again' | 'lost'): Block {
     const gone = this.#takeBack(count, fate)
     // The other branch was made at about the same times, and is longer, or nobody would have changed to it.
-    for (const old of gone) this.#make(this.#timeOf(old) + 1)
-    const best = this.#make(this.#deps.nowMs())
+    for (const old of gone) this.#make(this.#timeOf(old) + 1, this.pool.ready())
+    const best = this.#make(this.#deps.nowMs(), this.pool.ready())
     for (const { number } of gone) this.#tellIncluded(this.#blockAt(number))
     this.#becomeBest(best)
     return best
@@ -202,7 +203,7 @@ export class Chain {
   }
 
   /** Takes what is valid in its turn. Time never stands still between blocks. */
-  #make(timeMs: number): Block {
+  #make(timeMs: number, waiting: readonly PoolTx[]): Block {
     const parent = this.head()
     const number = parent.number + 1
     const newSpecVersion = this.#wantsUpgrade ? this.specVersionAt(parent.number) + 1 : null
@@ -211,7 +212,7 @@ export class Chain {
     const open = new OpenBlock({ number, parent, nowMs, slotMs: this.#options.slotMs, newSpecVersion }, this.#deps)
     const facts = this.#facts(open.context)
     const taken: PoolTx[] = []
-    for (const tx of this.pool.ready()) {
+    for (const tx of waiting) {
       const validity = validate(tx.extrinsic, facts, tx.proof)
       if (validity.kind !== 'valid') this.pool.remove(tx, 'invalid')
       else if (validity.nonceAhead === 0) {

@@ -72,7 +72,8 @@ export type BlockRef = { readonly number: number; readonly hash: string }
 export type DevChain = {
   readonly url: string
   readonly port: number
-  seal(): Promise<BlockRef>
+  /** The next block, of all that is ready or of nothing. */
+  seal(fill?: 'ready' | 'empty'): Promise<BlockRef>
   head(): BlockRef
   finalised(): BlockRef
   fault(fault: Fault): void
@@ -110,7 +111,7 @@ export async function createDevChain(options: DevChainOptions, deps: DevChainDep
   return {
     url: `ws://${host}:${server.port}`,
     port: server.port,
-    seal: async () => refOf(chain.seal()),
+    seal: async (fill) => refOf(chain.seal(fill)),
     head: () => refOf(chain.head()),
     finalised: () => refOf(chain.finalised()),
     fault: (fault) => inject(fault, chain, faults, server),

@@ -29,6 +29,12 @@ describe('blocks', () => {
     expect(chain.state.get(EventCount)).toBe(1)
   })
 
+  test('may leave out what waits', () => {
+    const { chain } = createTestChain()
+    chain.submit(sign(chain, alice, remark()))
+    expect([chain.seal('empty'), chain.seal()].map(({ body }) => body.length)).toEqual([1, 2])
+  })
+
   test('are the same when all that happened is the same', () => {
     const hashes = [1, 2].map(() => {
       const { chain } = createTestChain()
