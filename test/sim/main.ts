@@ -1,13 +1,16 @@
-/** Long runs from one seed: `npm run sim -- agreement` and `npm run sim -- fuzz`, with `--count` and `--seed`. */
+/** Long runs: `npm run sim -- agreement`, `-- fuzz` and `-- chain-faults`, with `--count` and, where there is one, `--seed`. */
 import { parseArgs } from 'node:util'
+import { runChainFaults } from '../e2e/chain-fault.ts'
 import { simulateAgreement } from './agreement.ts'
 import { runFuzz, TARGETS } from './fuzz.ts'
 
 type Options = { readonly count: number | null; readonly seed: number; readonly only: string | null }
-type Command = { readonly summary: string; readonly run: (options: Options) => boolean }
+type Command = { readonly summary: string; readonly run: (options: Options) => boolean | Promise<boolean> }
 
 const TABLES = 100_000
 const MESSAGES = 1_000_000
+const FAULTS = 2_000
+const FAULT_BLOCK_MS = 100
 
 const print = (line: string): void => console.log(line)
 
@@ -27,12 +30,26 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: `${MESSAGES} mutated messages for each decoder; --only NAME takes one of them`,
     run: ({ count, seed, only }) => runFuzz({ count: count ?? MESSAGES, seed, only }, print),
   },
+  'chain-faults': {
+    summary: `${FAULTS} faults between a client and its chain, a write under each; blocks of ${FAULT_BLOCK_MS} ms`,
+    run: async ({ count }) => {
+      const { faults, lost, duplicated, socketsMax, blocks, errors } = await runChainFaults(
+        count ?? FAULTS,
+        FAULT_BLOCK_MS,
+      )
+      print(`${faults} faults, ${lost} writes lost, ${duplicated} twice in the chain, ${socketsMax} sockets at most`)
+      for (const [kind, { count: hits, p99, most }] of Object.entries(blocks))
+        print(`  ${kind.padEnd(12)} ${hits} times: ${p99} blocks to be final for 99 of 100, ${most} at most`)
+      for (const error of errors) print(`  ${error}`)
+      return lost === 0 && duplicated === 0
+    },
+  },
 }
 
 const USAGE = [
   'usage: npm run sim -- COMMAND [--count N] [--seed S] [--only NAME]',
   '',
-  ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`),
+  ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`),
   '',
   `decoders: ${TARGETS.map(({ name }) => name).join(', ')}`,
 ].join('\n')
@@ -40,7 +57,7 @@ const USAGE = [
 /** A natural number, or `null` when the text is none. */
 const natural = (text: string): number | null => (/^\d{1,10}$/.test(text) ? Number(text) : null)
 
-function main(argv: readonly string[]): number {
+async function main(argv: readonly string[]): Promise<number> {
   const strings = { type: 'string' } as const
   const options = { count: strings, seed: strings, only: strings }
   const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true, strict: false })
@@ -56,7 +73,7 @@ function main(argv: readonly string[]): number {
     console.error(USAGE)
     return 2
   }
-  return command.run({ count: count ?? null, seed: seed ?? 1, only }) ? 0 : 1
+  return (await command.run({ count: count ?? null, seed: seed ?? 1, only })) ? 0 : 1
 }
 
-process.exitCode = main(process.argv.slice(2))
+process.exitCode = await main(process.argv.slice(2))
