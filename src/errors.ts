@@ -100,12 +100,52 @@ export const ERRORS = {
   SUBNET_UNKNOWN: {
     exit: EXIT.input,
     means: 'The chain has no subnet with this number.',
-    remedy: 'Check --netuid; `wheelwright chain status` lists what the chain has.',
+    remedy: 'Check --netuid and --network: subnets have other numbers on other networks.',
   },
   WALLET_NEEDED: {
     exit: EXIT.input,
     means: 'A write on chain needs a key, and none was given.',
     remedy: 'Name a wallet with --wallet and --hotkey, or a development key with --uri.',
+  },
+  WALLET_MISSING: {
+    exit: EXIT.input,
+    means: 'A wallet, or a key of it, was named and does not exist.',
+    remedy: 'Look at `wheelwright wallet list` for what there is, and make one with `wheelwright wallet new`.',
+  },
+  WALLET_EXISTS: {
+    exit: EXIT.input,
+    means: 'A key was to be written where one is already, and keys are never overwritten.',
+    remedy: 'Choose another name, or move the old file away after saving its phrase.',
+  },
+  WALLET_NAME_INVALID: {
+    exit: EXIT.input,
+    means: 'The name of a wallet or of a hotkey cannot be the name of a file in its directory.',
+    remedy: 'Use letters, digits, dashes and underscores; the directory goes into --wallet-dir.',
+  },
+  WALLET_EXPOSED: {
+    exit: EXIT.environment,
+    means: 'Other users of this machine may read or replace a secret, so it is not used.',
+    remedy: 'Take their permissions away with chmod; if they were not trusted, make a new key and move to it.',
+  },
+  WALLET_LOCKED: {
+    exit: EXIT.input,
+    means: 'An encrypted key needs its password, and it was not given or is wrong.',
+    remedy: 'Type it when asked, or name a file with --password-file, or set WHEELWRIGHT_PASSWORD.',
+  },
+  WALLET_DAMAGED: {
+    exit: EXIT.input,
+    means: 'A key file is not what a wallet writes, or its parts contradict each other.',
+    remedy: 'Restore it from its phrase with `wheelwright wallet new` under another name.',
+  },
+  WALLET_UNSUPPORTED: {
+    exit: EXIT.input,
+    means: 'A key file has an encryption or a kind of key that this program does not use.',
+    remedy: 'Make an sr25519 wallet in the present format: `btcli wallet regen-coldkey` rewrites one from its phrase.',
+  },
+  FILE_UNWRITABLE: {
+    exit: EXIT.environment,
+    means: 'A file cannot be written where it has to be.',
+    remedy: 'Check the directory, its permissions and the disk.',
   },
   JOURNAL_DAMAGED: {
     exit: EXIT.environment,

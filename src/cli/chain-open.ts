@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChainClient, createChain } from '../chain/client.ts'
 import { NETWORK_NAMES, networkOf } from '../chain/network.ts'
 import { developmentSigner } from '../chain/uri.ts'
+import type { KeyRole } from '../chain/wallet.ts'
 import type { Signer } from '../chain/writer.ts'
 import { NodeError } from '../errors.ts'
 import type { Log, Random } from '../ports.ts'
@@ -10,6 +11,7 @@ import { toHex } from '../util/bytes.ts'
 import type { NETWORK_FLAGS } from './chain-table.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable } from './io.ts'
+import { openWallet, type WalletChoice } from './wallet-open.ts'
 
 /** Every window of a command: long enough for a rate limit of mainnet. */
 export const COMMAND_BLOCKS = 240
@@ -18,19 +20,22 @@ const ATTEMPTS = 4
 /** A chain that has not answered by then will not. */
 const CONNECT_MS = 20_000
 
-type Opened = {
+type KeyFlags = WalletChoice & { readonly uri: string | undefined; readonly 'password-file'?: string | undefined }
+
+export type Opened = {
   readonly chain: ChainClient
   readonly signal: AbortSignal
   readonly best: number
-  /** Hex of the key that signs; empty for readers. */
+  /** Hex of the hotkey that it is about, whether it signs or its coldkey does; empty for readers. */
   readonly hotkey: string
 }
 
 /** Runs with a client that has seen a head, and closes it whatever happens. */
 export async function withChain<T>(
-  flags: FlagValues<typeof NETWORK_FLAGS> & { readonly uri?: string | undefined },
+  flags: FlagValues<typeof NETWORK_FLAGS> & Partial<KeyFlags>,
   io: Io,
   work: (opened: Opened) => Promise<T>,
+  signedBy: KeyRole = 'hotkey',
 ): Promise<T> {
   const network = networkOf(flags.network)
   if (network === null) {
@@ -39,19 +44,38 @@ export async function withChain<T>(
       why: `it takes ${NETWORK_NAMES.join(', ')}, or addresses that begin with ws:// or wss://`,
     })
   }
-  const signer = flags.uri === undefined ? null : await signerOf(flags.uri, network.isLocal)
+  // Before the connection: a coldkey takes seconds to unlock, and heads would be missed.
+  const { signer, hotkey } = await chooseSigner(flags, io, { isLocal: network.isLocal, signedBy })
   const options = { endpoints: network.endpoints, genesis: null, netuid: flags.netuid, blockMs: null, dir: null }
   const chain = await createChain(options, { signer, clock: CLOCK, random: RANDOM, log: SILENT })
   const late = AbortSignal.timeout(CONNECT_MS)
   try {
     const best = await firstHead(chain, AbortSignal.any([io.signal, late]))
-    return await work({ chain, signal: io.signal, best, hotkey: signer === null ? '' : toHex(signer.publicKey) })
+    return await work({ chain, signal: io.signal, best, hotkey })
   } catch (error) {
     if (late.aborted && error === late.reason) throw noAnswer(chain)
     throw error
   } finally {
     chain.stop()
   }
+}
+
+type Signing = { readonly signer: Signer | null; readonly hotkey: string }
+
+async function chooseSigner(
+  flags: Partial<KeyFlags>,
+  io: Io,
+  { isLocal, signedBy }: { readonly isLocal: boolean; readonly signedBy: KeyRole },
+): Promise<Signing> {
+  const isWallet = flags.wallet !== undefined || flags.hotkey !== undefined
+  if (flags.uri !== undefined && isWallet) {
+    throw new NodeError('USAGE', { what: '--uri and a wallet are both given', why: 'only one of them can sign' })
+  }
+  if (flags.uri !== undefined) {
+    const signer = await signerOf(flags.uri, isLocal)
+    return { signer, hotkey: toHex(signer.publicKey) }
+  }
+  return isWallet ? openWallet(flags, io, signedBy) : { signer: null, hotkey: '' }
 }
 
 async function signerOf(uri: string, isLocal: boolean): Promise<Signer> {

@@ -1,6 +1,7 @@
 /** The commands of `wheelwright chain`: the development chain, and what one asks of any chain. */
 import type { Command, Example, Flags, FlagValues, Group } from './command.ts'
 import type { Io } from './io.ts'
+import { PASSWORD_FLAG, WALLET_FLAGS } from './wallet-table.ts'
 
 export const DEV_CHAIN_FLAGS = {
   port: {
@@ -26,6 +27,17 @@ export const DEV_CHAIN_FLAGS = {
     unit: 'ms',
     description: 'time between blocks',
   },
+  dir: {
+    type: 'string',
+    valueName: 'DIR',
+    description: 'where the chain lives on across restarts; else it is in memory',
+  },
+  fault: {
+    type: 'string',
+    valueName: 'KIND[:N],…',
+    default: '',
+    description: 'what goes wrong, one of these every eight blocks in turn; a wrong kind lists all',
+  },
 } as const satisfies Flags
 
 export const NETWORK_FLAGS = {
@@ -41,10 +53,14 @@ export const NETWORK_FLAGS = {
 export const WRITE_FLAGS = {
   ...NETWORK_FLAGS,
   uri: { type: 'string', valueName: 'URI', description: 'a development key such as //Alice, on local chains only' },
+  ...WALLET_FLAGS,
 } as const satisfies Flags
 
+/** Registering and staking spend money, so the coldkey signs. */
+export const COLD_FLAGS = { ...WRITE_FLAGS, ...PASSWORD_FLAG } as const satisfies Flags
+
 export const STAKE_FLAGS = {
-  ...WRITE_FLAGS,
+  ...COLD_FLAGS,
   amount: {
     type: 'integer',
     valueName: 'TAO',
@@ -82,6 +98,7 @@ const development = command(
   [
     { line: 'wheelwright chain', shows: 'a chain on ws://127.0.0.1:9944, a block a second' },
     { line: 'wheelwright chain --port 0 --block-ms 250 --json', shows: 'its address as JSON, for programs' },
+    { line: 'wheelwright chain --fault drop,swallow,fork', shows: 'a chain that fails, to try a client on' },
   ],
   async () => (await import('./chain-dev.ts')).run,
 )
@@ -119,8 +136,11 @@ export const chainGroup: Group = {
     command(
       'register',
       'register a hotkey in a subnet by burning its price',
-      WRITE_FLAGS,
-      [{ line: `wheelwright chain register --netuid 1 ${LOCAL_KEY}`, shows: 'a development key registers itself' }],
+      COLD_FLAGS,
+      [
+        { line: `wheelwright chain register --netuid 1 ${LOCAL_KEY}`, shows: 'a development key registers itself' },
+        { line: 'wheelwright chain register --wallet mine --hotkey second', shows: 'a hotkey, paid by its coldkey' },
+      ],
       async () => (await import('./chain-write.ts')).register,
     ),
     command(

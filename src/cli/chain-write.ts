@@ -4,12 +4,12 @@ import type { Effects } from '../chain/write.ts'
 import { NodeError } from '../errors.ts'
 import type { Landing } from '../ports.ts'
 import { fromHex, toHex } from '../util/bytes.ts'
-import { COMMAND_BLOCKS, withChain } from './chain-open.ts'
-import type { COMMIT_FLAGS, STAKE_FLAGS, WEIGHTS_FLAGS, WRITE_FLAGS } from './chain-table.ts'
+import { COMMAND_BLOCKS, type Opened, withChain } from './chain-open.ts'
+import type { COLD_FLAGS, COMMIT_FLAGS, STAKE_FLAGS, WEIGHTS_FLAGS } from './chain-table.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
 
-type KeyFlags = FlagValues<typeof WRITE_FLAGS>
+type KeyFlags = FlagValues<typeof COLD_FLAGS>
 
 /** A commitment's field holds this many bytes. */
 const DATA_BYTES_MAX = 128
@@ -74,13 +74,15 @@ function numbersOf(flag: string, text: string): readonly number[] {
 }
 
 function call(flags: KeyFlags, io: Io, done: string, effect: (hotkey: string) => Effects['call']): Promise<void> {
-  return withChain(flags, io, async ({ chain, signal, best, hotkey }) => {
+  const work = async ({ chain, signal, best, hotkey }: Opened): Promise<void> => {
     const landing = await chain.write(
       { kind: 'call', effect: effect(hotkey) },
       { lastBlock: best + COMMAND_BLOCKS, signal },
     )
     tell(flags.json, io, done, landing, {})
-  })
+  }
+  // They spend money, and the hotkey has none.
+  return withChain(flags, io, work, 'coldkey')
 }
 
 function tell(json: boolean, io: Io, done: string, { block }: Landing, facts: object): void {

@@ -6,6 +6,7 @@
 import { PRESET_NAMES } from '../protocol/preset.ts'
 import { chainGroup } from './chain-table.ts'
 import type { Command, Flags, Group } from './command.ts'
+import { walletGroup } from './wallet-table.ts'
 
 export const UP_FLAGS = {
   cycles: {
@@ -134,7 +135,7 @@ const help: Command<typeof HELP_FLAGS> = {
 export const ROOT: Group = {
   name: 'wheelwright',
   summary: 'decentralised training of mixture-of-experts models',
-  commands: [up, chainGroup, constitution, explain, help],
+  commands: [up, chainGroup, walletGroup, constitution, explain, help],
   examples: [
     { line: 'wheelwright up', shows: 'a whole network on this machine' },
     { line: 'wheelwright up --help', shows: 'what a command can do' },

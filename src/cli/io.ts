@@ -19,6 +19,8 @@ export type Io = {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Aborts when the user or the system wants us to end. */
   readonly signal: AbortSignal
+  /** Asks the person at the terminal, without an echo. Absent where nobody is. */
+  readonly askSecret?: (question: string) => Promise<string>
 }
 
 export type Style = { readonly bold: (text: string) => string; readonly dim: (text: string) => string }

@@ -28,8 +28,17 @@ export function createProcessIo(): Io {
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
   for (const stream of [process.stdout, process.stderr]) stream.on('error', endQuietly)
-  return { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: stop.signal }
+  const io: Io = { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: stop.signal }
+  return process.stdin.isTTY && process.stderr.isTTY ? { ...io, askSecret: askHere(stop.signal) } : io
 }
+
+/** On stderr, because stdout is for results. Loaded when needed: most commands ask nothing. */
+const askHere =
+  (signal: AbortSignal) =>
+  async (question: string): Promise<string> => {
+    const { askSecret } = await import('./wallet-prompt.ts')
+    return askSecret({ input: process.stdin, output: process.stderr }, question, signal)
+  }
 
 /** `wheelwright … | head` closes our stdout when it has seen enough: not our failure, and nobody is left to tell. */
 function endQuietly(error: NodeJS.ErrnoException): void {
