@@ -2,7 +2,7 @@
  * Why the chain refused: pool errors and dispatch errors in our words, and whether trying again makes sense.
  */
 import type { ApiPromise } from '@polkadot/api'
-import { NodeError } from '../errors.ts'
+import { type ErrorCode, type ErrorData, NodeError } from '../errors.ts'
 import type { RpcError } from './socket.ts'
 
 /** Before the pool: `1010 {"invalid": {"custom": N}}` of SubtensorTransactionExtension. */
@@ -22,7 +22,6 @@ const CUSTOM: { readonly [code: string]: string } = {
   '18': 'the lists have different lengths',
   '19': 'a uid does not exist',
 }
-const RATE_LIMITS = ['6', '12']
 
 type Refusal = { readonly is: 'failed'; readonly error: NodeError } | { readonly is: 'dead' | 'banned' } | null
 
@@ -39,16 +38,43 @@ export function explainRefusal({ code, message, data }: RpcError, kind: string):
   if (/ancient birth block|bad signature|bad proof/i.test(text)) return { is: 'dead' }
   const custom = /custom[^0-9]{1,4}(\d+)/i.exec(text)?.[1]
   const why = custom === undefined ? text : (CUSTOM[custom] ?? `the chain's own code ${custom}`)
-  const isLimit = custom !== undefined && RATE_LIMITS.includes(custom)
-  const options = {
-    what: `the chain refused a write (${kind})`,
-    why,
-    data: { kind, rpc: code, custom: custom ?? null },
-  }
-  return { is: 'failed', error: new NodeError(isLimit ? 'RATE_LIMITED' : 'WRITE_REFUSED', options) }
+  const isPoor = /inability to pay|payment/i.test(text)
+  const advice = CUSTOM_ADVICE[custom ?? ''] ?? (isPoor ? { code: 'WRITE_REFUSED', remedy: PAY } : NO_ADVICE)
+  const facts = { kind, rpc: code, custom: custom ?? null }
+  return { is: 'failed', error: refused(advice, `the chain refused a write (${kind})`, why, facts) }
 }
 
-const LIMIT_ERRORS = /TooFast|RateLimit|SpaceLimitExceeded/
+type Advice = { readonly code: ErrorCode; readonly remedy?: string }
+const REGISTER = 'Register the hotkey in the subnet first: `wheelwright chain register`.'
+const STAKE = 'Stake more behind the hotkey; permits are given anew with each epoch.'
+const PAY = 'Send TAO to the coldkey that signs.'
+
+/** What to do about the chain's errors, by their names; what is not here is passed on with the chain's own words. */
+const ADVICE: readonly (readonly [RegExp, Advice])[] = [
+  [/SubnetNotExists|SubNetworkDoesNotExist|MechanismDoesNotExist/, { code: 'SUBNET_UNKNOWN' }],
+  [
+    /SpaceLimitExceeded/,
+    {
+      code: 'RATE_LIMITED',
+      remedy: 'The space for commitments of this epoch is used up: wait for the next, or write less.',
+    },
+  ],
+  [/TooFast|RateLimit/, { code: 'RATE_LIMITED' }],
+  [/AccountNotAllowedCommit|HotKeyNotRegistered|HotKeyAccountNotExists/, { code: 'WRITE_REFUSED', remedy: REGISTER }],
+  [/NoValidatorPermit|NotEnoughStake/, { code: 'WRITE_REFUSED', remedy: STAKE }],
+  [/NotEnoughBalance|BalanceTooLow|InsufficientBalance|BalanceWithdrawalError/, { code: 'WRITE_REFUSED', remedy: PAY }],
+]
+/** The same for refusals at the pool. */
+const CUSTOM_ADVICE: { readonly [code: string]: Advice } = {
+  '1': { code: 'WRITE_REFUSED', remedy: STAKE },
+  '2': { code: 'WRITE_REFUSED', remedy: PAY },
+  '3': { code: 'SUBNET_UNKNOWN' },
+  '4': { code: 'WRITE_REFUSED', remedy: REGISTER },
+  '6': { code: 'RATE_LIMITED' },
+  '10': { code: 'WRITE_REFUSED', remedy: REGISTER },
+  '12': { code: 'RATE_LIMITED' },
+}
+const NO_ADVICE: Advice = { code: 'WRITE_REFUSED' }
 
 /** The error of an extrinsic that was included and failed, or `null`. */
 export async function explainDispatch(api: ApiPromise, hash: string, index: number): Promise<NodeError | null> {
@@ -58,11 +84,14 @@ export async function explainDispatch(api: ApiPromise, hash: string, index: numb
     if (!record.phase.isApplyExtrinsic || record.phase.asApplyExtrinsic.toNumber() !== index) continue
     if (record.event.section !== 'system' || record.event.method !== 'ExtrinsicFailed') continue
     const why = nameOf(api, record.event.data[0])
-    const code = LIMIT_ERRORS.test(why) ? 'RATE_LIMITED' : 'WRITE_REFUSED'
-    return new NodeError(code, { what: 'a transaction was included and failed', why, data: { error: why } })
+    const advice = ADVICE.find(([names]) => names.test(why))?.[1] ?? NO_ADVICE
+    return refused(advice, 'a transaction was included and failed', why, { error: why })
   }
   return null
 }
+
+const refused = ({ code, remedy }: Advice, what: string, why: string, data: ErrorData): NodeError =>
+  new NodeError(code, { what, why, ...(remedy === undefined ? {} : { remedy }), data })
 
 type EventRecord = {
   readonly phase: { readonly isApplyExtrinsic: boolean; readonly asApplyExtrinsic: { toNumber(): number } }

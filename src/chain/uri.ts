@@ -11,8 +11,9 @@ export async function developmentSigner(uri: string): Promise<Signer> {
   try {
     const pair = new Keyring({ type: 'sr25519', ss58Format: SS58_PREFIX }).addFromUri(uri)
     return { address: pair.address, publicKey: pair.publicKey, sign: (bytes) => pair.sign(bytes) }
-  } catch (cause) {
+  } catch {
+    // Without a cause: what the library complains of it may also quote.
     const why = 'it is no derivation path such as //Alice and no mnemonic'
-    throw new NodeError('USAGE', { what: '--uri cannot be read', why, cause })
+    throw new NodeError('USAGE', { what: '--uri cannot be read', why })
   }
 }
