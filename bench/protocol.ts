@@ -11,14 +11,7 @@ import { type Envelope, isSigned, openEnvelope, verifySr25519 } from '../src/pro
 import { judgeBody, judgeMessage, type Message, readBody, type View } from '../src/protocol/gossip.ts'
 import { decodeReport, encodeReport, type Report, reportCid } from '../src/protocol/report.ts'
 import * as world from '../test/protocol/world.ts'
-
-export type Case = {
-  readonly name: string
-  readonly includes: string
-  /** In microseconds, where there is one. */
-  readonly target: number | null
-  readonly run: () => unknown
-}
+import type { Case } from './harness.ts'
 
 const VALIDATORS = 64
 const MINERS = 256
