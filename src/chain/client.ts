@@ -12,6 +12,7 @@ import { hexBytes, toHex } from '../util/bytes.ts'
 import { createMemoryJournal, openJournal } from './journal.ts'
 import { createLink, type Health, type Link, plain } from './link.ts'
 import { readNeurons, readRules, readSlots, readWeights, type State, stateAt, subnetExists } from './read.ts'
+import { type Beacon, QUICKNET } from './timelock.ts'
 import { createWeights, type Weights } from './weights.ts'
 import type { Write } from './write.ts'
 import { createWriter, extrinsicsOf, type Pending, type Signer, type Writer } from './writer.ts'
@@ -25,6 +26,8 @@ export type ChainOptions = {
   readonly blockMs: number | null
   /** Where journals are kept; `null` for a program that does one thing and ends. */
   readonly dir: string | null
+  /** What timelocked weights are encrypted to: drand's quicknet, but for tests that have a beacon of their own. */
+  readonly beacon?: Beacon
 }
 export type ChainDeps = {
   /** `null` for readers. */
@@ -44,7 +47,7 @@ export type ChainClient = Chain & {
 }
 
 export async function createChain(options: ChainOptions, deps: ChainDeps): Promise<ChainClient> {
-  const { netuid, dir } = options
+  const { netuid, dir, beacon = QUICKNET } = options
   const { signer, log } = deps
   const link = createLink(options, deps)
   const fileOf = (name: string): string | null =>
@@ -56,7 +59,7 @@ export async function createChain(options: ChainOptions, deps: ChainDeps): Promi
   const weights =
     writer === null || hotkey === null
       ? null
-      : await createWeights({ netuid, hotkey }, { ...deps, link, writer, path: fileOf('reveals') })
+      : await createWeights({ netuid, hotkey }, { ...deps, link, writer, beacon, path: fileOf('reveals') })
   const write: Writer['write'] = (entry, opts) =>
     writer === null ? Promise.reject(noSigner(entry)) : writer.write(entry, opts)
   const reader = createReader(link, netuid)

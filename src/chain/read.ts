@@ -131,6 +131,16 @@ export async function readWeightsRow(
   return { row: await readWeights(state, netuid, uid), updated: numberOf(updates[uid]) }
 }
 
+/** In which epoch the hash of weights was committed that are not revealed yet; `null` when it is not open. */
+export async function readCommitEpoch(
+  { at }: State,
+  { netuid, hotkey, hash }: { readonly netuid: number; readonly hotkey: string; readonly hash: string },
+): Promise<number | null> {
+  const commits = await at.query['subtensorModule']?.['weightCommits']?.(netuid, `0x${hotkey}`)
+  const rows = (commits?.toJSON() ?? []) as unknown as readonly (readonly [string, number])[]
+  return rows.find(([each]) => each === `0x${hash}`)?.[1] ?? null
+}
+
 export async function readWeights(state: State, netuid: number, uid: number): Promise<readonly UidWeight[]> {
   const row = listOf((await needEntry(state, 'subtensorModule', 'weights')(netuid, uid)).toJSON())
   return row.map((entry) => {

@@ -36,7 +36,7 @@ export function explainRefusal({ code, message, data }: RpcError, kind: string):
   const text = `${message} ${data}`
   if (/outdated|stale/i.test(text)) return null
   if (/ancient birth block|bad signature|bad proof/i.test(text)) return { is: 'dead' }
-  const custom = /custom[^0-9]{1,4}(\d+)/i.exec(text)?.[1]
+  const custom = /custom[^0-9]{1,12}(\d+)/i.exec(text)?.[1]
   const why = custom === undefined ? text : (CUSTOM[custom] ?? `the chain's own code ${custom}`)
   const isPoor = /inability to pay|payment/i.test(text)
   const advice = CUSTOM_ADVICE[custom ?? ''] ?? (isPoor ? { code: 'WRITE_REFUSED', remedy: PAY } : NO_ADVICE)

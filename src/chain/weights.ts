@@ -1,8 +1,9 @@
 /**
  * Weights, in whatever mode the subnet demands: set at once, or committed now and revealed in a later epoch.
  *
- * In classic commit-reveal the salt is on disk before the hash is sent, and the reveal is done by whoever runs with that
- * file when its epoch has come: a validator that restarts in between loses nothing. Rate limits are read before sending.
+ * A timelocked commit is revealed by the chain itself, and here only looked after. In classic commit-reveal, for chains
+ * without a beacon, the salt is on disk before the hash is sent, and the reveal is done by whoever runs with that file
+ * when its epoch has come: a validator that restarts in between loses nothing. Rate limits are read before sending.
  */
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -12,11 +13,24 @@ import type { Cancel, Landing, Log, Random } from '../ports.ts'
 import type { UidWeight } from '../protocol/weight.ts'
 import { concat, hexBytes, toHex } from '../util/bytes.ts'
 import { type Link, plain } from './link.ts'
-import { readRules, readWeightsRow, type State, type SubnetRules, stateAt } from './read.ts'
+import { readCommitEpoch, readRules, readWeightsRow, type State, type SubnetRules, stateAt } from './read.ts'
+import {
+  type Beacon,
+  payloadOf,
+  readSealed,
+  readTimelock,
+  revealRound,
+  scaleU16s,
+  scaleU64,
+  seal,
+  u16s,
+  type Vector,
+} from './timelock.ts'
+import { type Effects, isRowOf } from './write.ts'
 import type { Writer } from './writer.ts'
 
-/** A commit whose reveal is owed. */
-export type Owed = {
+/** A commit whose reveal is owed by us. */
+export type OwedReveal = {
   readonly netuid: number
   readonly hotkey: string
   readonly uids: readonly number[]
@@ -27,6 +41,17 @@ export type Owed = {
   /** The epoch in which the commit landed; `null` before it did. */
   readonly epoch: number | null
 }
+/** A commit whose reveal is owed by the chain. */
+export type OwedByChain = {
+  readonly uids: readonly number[]
+  readonly values: readonly number[]
+  /** Hex of the ciphertext. */
+  readonly commit: string
+  readonly round: string
+  /** Where the commit landed. */
+  readonly block: number
+}
+export type Owed = OwedReveal | OwedByChain
 
 export type WeightsDeps = {
   readonly link: Link
@@ -35,13 +60,15 @@ export type WeightsDeps = {
   readonly log: Log
   /** Where owed reveals are kept; `null` for a program that stays until they are done. */
   readonly path: string | null
+  /** What timelocked commits are encrypted to. */
+  readonly beacon: Beacon
 }
 export type WeightsAccount = { readonly netuid: number; readonly hotkey: string }
 
 export type Weights = {
   /** Landed: the row stands, or the commit does. */
   readonly set: (weights: readonly UidWeight[], opts: { readonly lastBlock: number } & Cancel) => Promise<Landing>
-  /** Reveals what is due in this epoch. Called at every finalised block. */
+  /** Reveals what is due in this epoch, and sees what the chain revealed. Called at every finalised block. */
   readonly revealDue: (opts: Cancel) => Promise<void>
   readonly owed: () => readonly Owed[]
   /** Resolves when nothing is owed any more: with the last reveal, or `null` when there was none. */
@@ -50,10 +77,57 @@ export type Weights = {
 
 const SALT_WORDS = 8
 
-export async function createWeights({ netuid, hotkey }: WeightsAccount, deps: WeightsDeps): Promise<Weights> {
-  const { link, writer, random, log, path } = deps
+export async function createWeights(account: WeightsAccount, deps: WeightsDeps): Promise<Weights> {
+  const { netuid } = account
+  const { link, writer } = deps
+  const desk: Desk = { ...account, ...deps, debts: await createDebts(deps.path), committing: new Set() }
+  return {
+    owed: desk.debts.all,
+    whenRevealed: desk.debts.whenNone,
+    set: inOrder(async (weights, opts) => {
+      const { state, block } = await finalisedState(link, opts)
+      const rules = await readRules(state, netuid)
+      const vector: Vector = {
+        hotkey: account.hotkey,
+        uids: weights.map(([uid]) => uid),
+        values: weights.map(([, value]) => value),
+        versionKey: String(rules.versionKey),
+      }
+      const allowed = await waitForLimit(link, state, rules, account, opts)
+      if (!rules.commitReveal) {
+        const effect = { netuid, ...vector, since: Math.max(1, allowed) }
+        return writer.write({ kind: 'weights', effect }, opts)
+      }
+      const isTimelocked = await link.use(async (api) => (await readTimelock(api, state, netuid, block)) !== null, opts)
+      return isTimelocked ? commitTimelocked(desk, vector, opts) : commitHashed(desk, vector, rules, opts)
+    }),
+    revealDue: async (opts) => {
+      if (desk.debts.all().length === 0) return
+      const { state, block } = await finalisedState(link, opts)
+      await settleTimelocked(desk, state, block)
+      await revealHashed(desk, state, block, opts)
+    },
+  }
+}
+
+/** What every step of it needs. */
+type Desk = WeightsAccount &
+  WeightsDeps & {
+    readonly debts: Debts
+    /** Hashes that are on their way to the chain. */
+    readonly committing: Set<string>
+  }
+
+type Debts = {
+  readonly all: () => readonly Owed[]
+  readonly keep: (next: readonly Owed[]) => Promise<void>
+  readonly drop: (gone: readonly Owed[], end: Landing | NodeError | null) => Promise<void>
+  readonly whenNone: Weights['whenRevealed']
+}
+
+async function createDebts(path: string | null): Promise<Debts> {
   let owed = await readOwed(path)
-  let last: Landing | null = null
+  let last: Landing | NodeError | null = null
   const idle = new Set<() => void>()
   const keep = async (next: readonly Owed[]): Promise<void> => {
     owed = next
@@ -61,13 +135,19 @@ export async function createWeights({ netuid, hotkey }: WeightsAccount, deps: We
     if (owed.length === 0) for (const wake of idle) wake()
   }
   return {
-    owed: () => owed,
-    whenRevealed: ({ signal }) =>
+    all: () => owed,
+    keep,
+    drop: (gone, end) => {
+      last = end ?? last
+      return keep(owed.filter((debt) => !gone.includes(debt)))
+    },
+    whenNone: ({ signal }) =>
       new Promise((resolve, reject) => {
         const end = (): void => {
           idle.delete(end)
           signal.removeEventListener('abort', onAbort)
-          resolve(last)
+          if (last instanceof NodeError) reject(last)
+          else resolve(last)
         }
         const onAbort = (): void => {
           idle.delete(end)
@@ -77,44 +157,101 @@ export async function createWeights({ netuid, hotkey }: WeightsAccount, deps: We
         idle.add(end)
         if (owed.length === 0) end()
       }),
-    set: inOrder(async (weights, opts) => {
-      const { state, block } = await finalisedState(link, opts)
-      const rules = await readRules(state, netuid)
-      const [uids, values] = [weights.map(([uid]) => uid), weights.map(([, value]) => value)]
-      const versionKey = String(rules.versionKey)
-      if (!rules.commitReveal) {
-        const since = await waitForLimit(link, state, rules, { netuid, hotkey }, opts)
-        const effect = { netuid, hotkey, uids, values, versionKey, since: Math.max(1, since) }
-        return writer.write({ kind: 'weights', effect }, opts)
-      }
-      const salt = saltOf(random)
-      const hash = commitHash({ netuid, hotkey, uids, values, salt, versionKey })
-      const debt: Owed = { netuid, hotkey, uids, values, salt, versionKey, hash, epoch: null }
-      await keep([...owed, debt])
-      const landing = await writer.write({ kind: 'weights-commit', effect: { netuid, hotkey, hash } }, opts)
-      const epoch = await epochAt(link, netuid, landing.block, opts)
-      await keep(owed.map((entry) => (entry.hash === hash ? { ...entry, epoch } : entry)))
-      log.info('weights committed', { epoch, block, revealInEpoch: epoch + rules.revealPeriodEpochs })
+  }
+}
+
+type Opts = { readonly lastBlock: number } & Cancel
+
+/** Encrypts anew when the round is over before the commit lands: what was sent before is refused for ever. */
+async function commitTimelocked(desk: Desk, vector: Vector, opts: Opts): Promise<Landing> {
+  const { writer, debts, log } = desk
+  const { uids, values } = vector
+  for (;;) {
+    const effect = await sealVector(desk, vector, opts)
+    const { commit, round } = effect
+    try {
+      const landing = await writer.write({ kind: 'weights-timelocked', effect }, opts)
+      await debts.keep([...debts.all(), { uids, values, commit, round, block: landing.block }])
+      log.info('weights committed, timelocked', { block: landing.block, round })
       return landing
-    }),
-    revealDue: async (opts) => {
-      if (owed.length === 0) return
-      const { state, block } = await finalisedState(link, opts)
-      const { epoch, revealPeriodEpochs, tempo } = await readRules(state, netuid)
-      if (epoch === null) return
-      for (const debt of owed) {
-        const due = debt.epoch === null ? null : debt.epoch + revealPeriodEpochs
-        if (due !== null && epoch < due) continue
-        if (due === epoch) {
-          const effect = { ...debt, since: block }
-          last = await writer.write(
-            { kind: 'weights-reveal', effect },
-            { lastBlock: block + Math.max(8, tempo), ...opts },
-          )
-        } else log.warn('a weights commit expired unrevealed', { epoch, due: due ?? -1 })
-        await keep(owed.filter((entry) => entry !== debt))
-      }
-    },
+    } catch (error) {
+      if (!isRoundOver(error)) throw error
+      log.warn('the round of timelocked weights was over before they landed', { round })
+    }
+  }
+}
+
+/** Read anew each time: the wait for the rate limit may have been long. */
+async function sealVector(desk: Desk, vector: Vector, opts: Cancel): Promise<Effects['weights-timelocked']> {
+  const { netuid, hotkey, link, beacon } = desk
+  const { state, block } = await finalisedState(link, opts)
+  const rules = await readRules(state, netuid)
+  const timelock = await link.use((api) => readTimelock(api, state, netuid, block), opts)
+  if (timelock === null) {
+    const what = 'the weights cannot be timelocked'
+    throw new NodeError('CHAIN_FOREIGN', { what, why: 'the chain stopped taking such commits while we waited' })
+  }
+  const { best, blockMs } = link.health()
+  // No later than it can land: a round too early is known too early, and one too late is never used.
+  const at = (best?.number ?? block) + 1
+  const round = revealRound({ netuid, ...rules }, timelock, { at, blockMs, beacon })
+  return { netuid, hotkey, commit: toHex(seal(payloadOf(vector), round, desk)), round: String(round) }
+}
+
+/** The pool knows it by a number, a block by a name; of the pool, some nodes send the words alone. */
+const ROUND_OVER = /InvalidRevealRound|custom\D{1,12}15\b/i
+const isRoundOver = (error: unknown): boolean =>
+  error instanceof NodeError && (error.data['custom'] === '15' || ROUND_OVER.test(error.message))
+
+/** What the chain does not hold any more it has opened, or given up: the row tells which. */
+async function settleTimelocked({ netuid, hotkey, debts, log }: Desk, state: State, block: number): Promise<void> {
+  const owed = debts.all().filter((debt) => 'commit' in debt && debt.block <= block) as readonly OwedByChain[]
+  if (owed.length === 0) return
+  const held = new Set((await readSealed(state, netuid, hotkey)).map(({ commit }) => commit))
+  const gone = owed.filter(({ commit }) => !held.has(commit))
+  // Of several that were opened together, the newest is the row.
+  const newest = gone.at(-1)
+  if (newest === undefined) return
+  const { row } = await readWeightsRow(state, netuid, hotkey)
+  if (isRowOf(row, newest)) return debts.drop(gone, { block })
+  log.warn('a timelocked commit was not revealed', { committed: newest.block, round: newest.round })
+  const what = `the weights that were committed at block ${newest.block} do not stand`
+  const why = `the chain gave the commit up: it had no pulse of round ${newest.round} in time, or refused what was inside`
+  await debts.drop(gone, new NodeError('WINDOW_MISSED', { what, why }))
+}
+
+async function commitHashed(desk: Desk, vector: Vector, rules: SubnetRules, opts: Opts): Promise<Landing> {
+  const { netuid, hotkey, link, writer, debts, log } = desk
+  const salt = saltOf(desk.random)
+  const hash = commitHash({ netuid, ...vector, salt })
+  desk.committing.add(hash)
+  await debts.keep([...debts.all(), { netuid, ...vector, salt, hash, epoch: null }])
+  const landing = await writer
+    .write({ kind: 'weights-commit', effect: { netuid, hotkey, hash } }, opts)
+    .finally(() => desk.committing.delete(hash))
+  const epoch = await epochAt(link, netuid, landing.block, opts)
+  await debts.keep(debts.all().map((debt) => ('hash' in debt && debt.hash === hash ? { ...debt, epoch } : debt)))
+  log.info('weights committed', { epoch, block: landing.block, revealInEpoch: epoch + rules.revealPeriodEpochs })
+  return landing
+}
+
+async function revealHashed(desk: Desk, state: State, block: number, opts: Cancel): Promise<void> {
+  const { debts, writer, log } = desk
+  const { epoch, revealPeriodEpochs, tempo } = await readRules(state, desk.netuid)
+  if (epoch === null) return
+  for (const debt of debts.all()) {
+    if (!('hash' in debt) || desk.committing.has(debt.hash)) continue
+    const committed = debt.epoch ?? (await readCommitEpoch(state, debt))
+    // Of an earlier run, and perhaps still to land.
+    if (committed === null && writer.pending().length > 0) continue
+    const due = committed === null ? null : committed + revealPeriodEpochs
+    if (due !== null && epoch < due) continue
+    let landing: Landing | null = null
+    if (due === epoch) {
+      const window = { lastBlock: block + Math.max(8, tempo), ...opts }
+      landing = await writer.write({ kind: 'weights-reveal', effect: debt }, window)
+    } else log.warn('a weights commit expired unrevealed', { epoch, due: due ?? -1 })
+    await debts.drop([debt], landing)
   }
 }
 
@@ -193,25 +330,16 @@ function saltOf(random: Random): readonly number[] {
 }
 
 /** blake2b-256 over SCALE of (account, storage index u16, uids, values, salt, version key u64), as the runtime has it. */
-export function commitHash({ netuid, hotkey, uids, values, salt, versionKey }: Omit<Owed, 'hash' | 'epoch'>): string {
-  const version = new Uint8Array(8)
-  new DataView(version.buffer).setBigUint64(0, BigInt(versionKey), true)
-  const words = [u16s([netuid]), vector(uids), vector(values), vector(salt)]
-  return toHex(blake2b(concat(hexBytes(hotkey), ...words, version), { dkLen: 32 }))
-}
-
-const u16s = (values: readonly number[]): Uint8Array => {
-  const bytes = new Uint8Array(2 * values.length)
-  const view = new DataView(bytes.buffer)
-  for (const [i, value] of values.entries()) view.setUint16(2 * i, value, true)
-  return bytes
-}
-
-/** SCALE's compact length: one byte below 64, two below 16,384. A row has at most as many entries as there are uids. */
-const vector = (values: readonly number[]): Uint8Array => {
-  const { length } = values
-  const head = length < 64 ? Uint8Array.of(4 * length) : Uint8Array.of(((length & 63) << 2) | 1, length >> 6)
-  return concat(head, u16s(values))
+export function commitHash({
+  netuid,
+  hotkey,
+  uids,
+  values,
+  salt,
+  versionKey,
+}: Omit<OwedReveal, 'hash' | 'epoch'>): string {
+  const words = [u16s([netuid]), scaleU16s(uids), scaleU16s(values), scaleU16s(salt)]
+  return toHex(blake2b(concat(hexBytes(hotkey), ...words, scaleU64(BigInt(versionKey))), { dkLen: 32 }))
 }
 
 async function readOwed(path: string | null): Promise<readonly Owed[]> {

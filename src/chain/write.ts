@@ -7,7 +7,9 @@
 import type { ApiPromise } from '@polkadot/api'
 import type { SubmittableExtrinsic } from '@polkadot/api/types'
 import { NodeError } from '../errors.ts'
-import { readSlot, readWeightsRow, type State } from './read.ts'
+import type { UidWeight } from '../protocol/weight.ts'
+import { readCommitEpoch, readSlot, readWeightsRow, type State } from './read.ts'
+import { readSealed, TIMELOCK_VERSION } from './timelock.ts'
 
 export type Effects = {
   /** The slot of a hotkey holds these bytes. */
@@ -16,19 +18,31 @@ export type Effects = {
   readonly weights: WeightsEffect
   /** Classic commit-reveal: the hash is among the open commits of a hotkey. */
   readonly 'weights-commit': { readonly netuid: number; readonly hotkey: string; readonly hash: string }
-  readonly 'weights-reveal': WeightsEffect & { readonly salt: readonly number[] }
+  /** The row stands, and the hash is not open any more: a row of before may be equal. */
+  readonly 'weights-reveal': RevealEffect
+  /** Timelocked commit-reveal: the ciphertext is among the commits of a hotkey that wait for their round. */
+  readonly 'weights-timelocked': {
+    readonly netuid: number
+    readonly hotkey: string
+    readonly commit: string
+    /** Decimal: it may be beyond 2^53 as any u64. */
+    readonly round: string
+  }
   /** Any other call, by pallet, name and arguments: it landed when its transaction did. */
   readonly call: { readonly pallet: string; readonly name: string; readonly args: readonly unknown[] }
 }
-type WeightsEffect = {
+type RowEffect = {
   readonly netuid: number
   readonly hotkey: string
   readonly uids: readonly number[]
   readonly values: readonly number[]
   readonly versionKey: string
+}
+type WeightsEffect = RowEffect & {
   /** Rows set before this block are older ones that happen to be equal. */
   readonly since: number
 }
+type RevealEffect = RowEffect & { readonly salt: readonly number[]; readonly hash: string }
 export type WriteKind = keyof Effects
 export type Write = { [K in WriteKind]: { readonly kind: K; readonly effect: Effects[K] } }[WriteKind]
 
@@ -63,7 +77,19 @@ export const WRITE_RULES: { readonly [K in WriteKind]: Rule<Effects[K]> } = {
   'weights-reveal': {
     call: (api, { netuid, uids, values, salt, versionKey }) =>
       txOf(api, 'subtensorModule', 'revealWeights')(netuid, uids, values, salt, versionKey),
-    stands: standsAsRow,
+    stands: async (state, effect) => {
+      if ((await readCommitEpoch(state, effect)) !== null) return null
+      const { row, updated } = await readWeightsRow(state, effect.netuid, effect.hotkey)
+      return isRowOf(row, effect) ? updated : null
+    },
+  },
+  'weights-timelocked': {
+    call: (api, { netuid, commit, round }) =>
+      txOf(api, 'subtensorModule', 'commitTimelockedWeights')(netuid, `0x${commit}`, round, TIMELOCK_VERSION),
+    stands: async (state, { netuid, hotkey, commit }) => {
+      const sealed = await readSealed(state, netuid, hotkey)
+      return sealed.find((each) => each.commit === commit)?.block ?? null
+    },
   },
   call: {
     call: (api, { pallet, name, args }) => txOf(api, pallet, name)(...args),
@@ -72,9 +98,21 @@ export const WRITE_RULES: { readonly [K in WriteKind]: Rule<Effects[K]> } = {
 
 async function standsAsRow(state: State, effect: WeightsEffect): Promise<number | null> {
   const { row, updated } = await readWeightsRow(state, effect.netuid, effect.hotkey)
-  const wanted = new Map(effect.uids.map((uid, i) => [uid, effect.values[i]]))
-  const isSame = row.length === wanted.size && row.every(([uid, value]) => wanted.get(uid) === value)
+  const isSame = isRowOf(row, effect)
   return isSame && updated >= effect.since ? updated : null
+}
+
+const U16_MAX = 65_535
+
+/** The chain scales a row so that its greatest weight is 65535; how it rounds is its own business. */
+export function isRowOf(row: readonly UidWeight[], { uids, values }: Pick<RowEffect, 'uids' | 'values'>): boolean {
+  const greatest = Math.max(0, ...values)
+  const scale = greatest === 0 ? 1 : U16_MAX / greatest
+  const slack = scale === 1 ? 0 : 1
+  const wanted = new Map(uids.map((uid, i) => [uid, scale * (values[i] ?? 0)]))
+  const isNear = ([uid, value]: UidWeight): boolean =>
+    Math.abs(value - (wanted.get(uid) ?? Number.POSITIVE_INFINITY)) <= slack
+  return row.length === wanted.size && row.every(isNear)
 }
 
 /** A call of this chain's own metadata: nothing is assumed from a version number. */

@@ -55,6 +55,8 @@ export async function weights(flags: FlagValues<typeof WEIGHTS_FLAGS>, io: Io): 
   await withChain(flags, io, async ({ chain, signal, best }) => {
     const vector = uids.map((uid, i) => [uid, values[i] ?? 0] as const)
     const landing = await chain.setWeights(vector, { lastBlock: best + COMMAND_BLOCKS, signal })
+    const isOwed = (chain.weights?.owed() ?? []).length > 0
+    if (isOwed) io.stderr.write(`weights committed at block ${landing.block}: they are revealed in a later epoch\n`)
     const revealed = await chain.weights?.whenRevealed({ signal })
     tell(flags.json, io, 'weights landed', revealed ?? landing, {
       uids,
