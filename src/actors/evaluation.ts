@@ -16,6 +16,7 @@ import { seatsOf } from '../protocol/seat.ts'
 import { type Group, groupsOf, isRouterCycle, ROUTER, trackOfGroup } from '../protocol/track.ts'
 import { TRACK_RULES } from '../protocol/track-rule.ts'
 import { hexBytes } from '../util/bytes.ts'
+import { compareText } from '../util/compare.ts'
 import type { Base } from './base.ts'
 import type { Written } from './fact.ts'
 import { fetchPart, fetchSubmission } from './library.ts'
@@ -88,8 +89,8 @@ export async function evaluateCycle(engine: Engine, input: EvaluationInput, opts
   const left = candidates.filter(({ hotkey }) => !judged.has(hotkey))
   const losses = fields.map(({ group, bench }) => ({ group: group.name, ...bench.progress }))
   return {
-    rows: rows.toSorted((a, b) => (a.hotkey < b.hotkey ? -1 : 1)),
-    losses: losses.toSorted((a, b) => (a.group < b.group ? -1 : 1)),
+    rows: rows.toSorted((a, b) => compareText(a.hotkey, b.hotkey)),
+    losses: losses.toSorted((a, b) => compareText(a.group, b.group)),
     owners: new Set([...input.samples.values()].flatMap(({ shards }) => shards.flatMap(({ owner }) => owner ?? []))),
     unreported: [...unreported, ...left.map(unmeasured)],
     failures,

@@ -7,6 +7,7 @@ import { cidOf } from '../protocol/codec.ts'
 import { commitmentHash, encodeRecord, saltInput } from '../protocol/commitment.ts'
 import { encodeSubmission, type TensorEntry } from '../protocol/manifest.ts'
 import { toHex } from '../util/bytes.ts'
+import { compareText } from '../util/compare.ts'
 import {
   type CycleFacts,
   cardExpiry,
@@ -18,6 +19,7 @@ import {
   type Self,
 } from './cycle.ts'
 import { readCommitments } from './fact.ts'
+import { known } from './work.ts'
 
 export type Committed = { readonly manifest: string; readonly salt: string; readonly tensors: readonly TensorEntry[] }
 
@@ -46,7 +48,7 @@ export const createMining = (self: Self, group: string, ports: MinerPorts): { re
   /** The body is on disk before its hash is sent, and withheld from peers until the window is final. */
   commit: async ({ input: { cycle }, opening, trained }, { signal }) => {
     const { hotkey } = ports.keys
-    const tensors = known(trained).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    const tensors = known(trained).toSorted((a, b) => compareText(a.name, b.name))
     const network = self.network.constitution
     const base = known(opening).base.cid
     const manifest = encodeSubmission({ network, cycle, group, base, hotkey, encoding: 'values', tensors })
@@ -83,9 +85,3 @@ export const createMining = (self: Self, group: string, ports: MinerPorts): { re
     adopted: opening === undefined ? null : await readAdopted(self, ports, opening.snapshot, opts),
   }),
 })
-
-/** A step's input was left by the step before it, or the chart is wrong. */
-export function known<T>(fact: T | undefined): T {
-  if (fact === undefined) throw new Error('broken invariant: the chart runs steps in the order of what they need')
-  return fact
-}

@@ -11,7 +11,7 @@ import { POOL_BYTES_MAX, SHARD_BYTES_MAX, SHARD_SEQUENCES_MIN } from '../protoco
 import { samplePool } from '../protocol/sample.ts'
 import { Flaw } from '../protocol/schema.ts'
 import { decodePool, decodeShard, elsewhereCount, openingKey, planShards } from '../protocol/shard.ts'
-import type { Snapshot } from '../protocol/snapshot.ts'
+import { largestFirst, type Snapshot } from '../protocol/snapshot.ts'
 import type { Track } from '../protocol/track.ts'
 import { concat, hexBytes } from '../util/bytes.ts'
 import { interleave } from '../util/interleave.ts'
@@ -92,8 +92,8 @@ async function openedShards(
   opts: Cancel,
 ): Promise<readonly Opened[]> {
   const { sequenceTokens, vocabulary } = constitution.model
-  const largestFirst = snapshot.validators.toSorted((a, b) => (a.stake === b.stake ? 0 : a.stake > b.stake ? -1 : 1))
-  const named = largestFirst.flatMap(({ hotkey, stake }) =>
+  const inOrder = snapshot.validators.toSorted(largestFirst)
+  const named = inOrder.flatMap(({ hotkey, stake }) =>
     track.domains.flatMap(({ name: domain }) => {
       const cid = openings.get(openingKey(hotkey, domain))
       return cid === undefined ? [] : [{ hotkey, stake, domain, cid }]

@@ -15,12 +15,13 @@ import { encodeRoot, nextModel, nextRoot, type Root, recordedRewards, rewardsOf,
 import type { Snapshot } from '../protocol/snapshot.ts'
 import { domainsOf, ROUTER, trackOfGroup } from '../protocol/track.ts'
 import { rewardWindow, toWeights } from '../protocol/weight.ts'
+import { assert } from '../util/assert.ts'
 import { type Base, fetchBase } from './base.ts'
 import { deadlinesIn, holdersOf, type Opening, readAdopted, type Self } from './cycle.ts'
 import { readSlots } from './fact.ts'
 import { fetchPart, fetchRoot, fetchSubmission, storeModel, storePart } from './library.ts'
-import { known } from './mining.ts'
 import type { ValidatorWork } from './validating.ts'
+import { known } from './work.ts'
 
 /** `certificate` is there when the cycle is certified and we hold every counted body. */
 export type Outcome = { readonly tally: Tally; readonly certificate: Certificate | null }
@@ -49,7 +50,9 @@ export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S
     const merged = new Map<string, readonly string[]>()
     for (const plan of settlement.groups) {
       if (plan.action !== 'merge') continue
-      const etaPpm = trackOfGroup(constitution, plan.group)?.merge.etaPpm ?? 0
+      const track = trackOfGroup(constitution, plan.group)
+      assert(track !== undefined, 'what is merged is a group of a track')
+      const { etaPpm } = track.merge
       merged.set(plan.group, await mergePart(self, ports, base, plan.group, plan.members, etaPpm, opts))
     }
     if (settlement.router !== null) {

@@ -13,6 +13,7 @@ import { encodeReport, type Report, reportCid } from '../protocol/report.ts'
 import { shardShape } from '../protocol/shard.ts'
 import type { Track } from '../protocol/track.ts'
 import { toHex, utf8 } from '../util/bytes.ts'
+import { compareText } from '../util/compare.ts'
 import { type CycleFacts, deadlinesIn, lastCall, type Opening, openCycle, type Self, tellFailure } from './cycle.ts'
 import {
   type Evaluation,
@@ -22,10 +23,10 @@ import {
   readSubmissions,
 } from './evaluation.ts'
 import { readCommitments, readSlots, type Written } from './fact.ts'
-import { known } from './mining.ts'
 import { drawSamples } from './sampling.ts'
 import { createSettling, type Outcome, recentRewards, type SettlingStep } from './settling.ts'
 import { createTurns, type Engine, STAGES } from './turn.ts'
+import { known } from './work.ts'
 
 /** A report of ours, on disk before its hash went to the chain. */
 export type Made = { readonly report: Report; readonly cid: string; readonly salt: string; readonly hash: string }
@@ -233,7 +234,7 @@ async function sealShards(
       seals.push({ domain, shard: await blobs.put(shard, { codec: 'dag-cbor', withheld: true, signal }) })
     }
   }
-  return seals.toSorted((a, b) => (a.domain < b.domain ? -1 : 1))
+  return seals.toSorted((a, b) => compareText(a.domain, b.domain))
 }
 
 /** What was found, in the words of events. */

@@ -37,3 +37,9 @@ export const createWork =
     },
     always: { guard: end, target: failed, actions: { type: 'tellLate' as const, params: { step } } },
   })
+
+/** A step's input was left by the step before it, or the chart is wrong. */
+export function known<T>(fact: T | undefined): T {
+  if (fact === undefined) throw new Error('broken invariant: the chart runs steps in the order of what they need')
+  return fact
+}

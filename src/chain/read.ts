@@ -50,7 +50,7 @@ export async function subnetExists(state: State, netuid: number): Promise<boolea
   return (await needEntry(state, 'subtensorModule', 'networksAdded')(netuid)).toJSON() === true
 }
 
-export async function readUid(state: State, netuid: number, hotkey: string): Promise<number | null> {
+async function readUid(state: State, netuid: number, hotkey: string): Promise<number | null> {
   const uid = (await needEntry(state, 'subtensorModule', 'uids')(netuid, `0x${hotkey}`)).toJSON()
   return typeof uid === 'number' ? uid : null
 }

@@ -41,7 +41,7 @@ const CIPHER = utf8('AES_GCM_')
 const FIELD_BYTES = 48
 
 /** What drand signs for a round. */
-export function identityOf(round: bigint): Uint8Array {
+function identityOf(round: bigint): Uint8Array {
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setBigUint64(0, round, false)
   return sha256(bytes)

@@ -54,7 +54,7 @@ type Rule<E> = {
   readonly stands?: (state: State, effect: E) => Promise<number | null>
 }
 
-export const WRITE_RULES: { readonly [K in WriteKind]: Rule<Effects[K]> } = {
+const WRITE_RULES: { readonly [K in WriteKind]: Rule<Effects[K]> } = {
   slot: {
     call: (api, { netuid, bytes }) => {
       const length = bytes.length / 2

@@ -50,7 +50,7 @@ export const NETWORK_FLAGS = {
   netuid: { type: 'integer', valueName: 'N', min: 0, max: 65_535, default: 1, description: 'the subnet' },
 } as const satisfies Flags
 
-export const WRITE_FLAGS = {
+const WRITE_FLAGS = {
   ...NETWORK_FLAGS,
   uri: { type: 'string', valueName: 'URI', description: 'a development key such as //Alice, on local chains only' },
   ...WALLET_FLAGS,

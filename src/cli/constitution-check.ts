@@ -31,7 +31,7 @@ export async function run(
 }
 
 /** Reads and judges a constitution that a person wrote. */
-export async function readConstitution(file: string): Promise<Constitution> {
+async function readConstitution(file: string): Promise<Constitution> {
   const text = await readText(file)
   const constitution = parseConstitution(parseJson(text, file))
   if (!(constitution instanceof Flaw)) return constitution

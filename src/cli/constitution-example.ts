@@ -16,7 +16,7 @@ const tensorsOf = (experts: readonly number[]): readonly string[] =>
     ),
   ).toSorted()
 
-export function exampleConstitution(preset: PresetName): Constitution {
+function exampleConstitution(preset: PresetName): Constitution {
   return found({
     preset,
     chain: { genesis: '00'.repeat(32), netuid: 1, startBlock: 100 },

@@ -27,7 +27,7 @@ export function helpData(entry: Command | Group, path: readonly string[]): objec
   return { name: path.join(' '), summary, usage, commands, flags, examples }
 }
 
-export function usageLine(entry: Command | Group, path: readonly string[]): string {
+function usageLine(entry: Command | Group, path: readonly string[]): string {
   if (isGroup(entry)) return `${path.join(' ')} ${entry.own === undefined ? '<command>' : '[command]'} [flags]`
   const words = (entry.positionals ?? []).map(({ name, optional }) => (optional === true ? `[${name}]` : name))
   return [...path, ...words, '[flags]'].join(' ')

@@ -7,6 +7,7 @@
  * holder. Integers only.
  */
 import { assert } from '../util/assert.ts'
+import { compareNumber, compareText } from '../util/compare.ts'
 import { placesOf, type SlotRecord } from './commitment.ts'
 import { ROWS_MAX } from './limits.ts'
 import { createMedian, type Median } from './median.ts'
@@ -116,7 +117,7 @@ function certifyRows(bodies: readonly Body[], median: Median): readonly Certifie
   // One liar may invent a full report of hotkeys, and a root has a bound: what most of the stake names comes first.
   const kept = backed.length <= ROWS_MAX ? backed : backed.sort(byBacking).slice(0, ROWS_MAX)
   const rows = kept.map(({ claim }) => certifyClaim(claim, bodies, median))
-  return rows.sort((a, b) => (a.hotkey < b.hotkey ? -1 : 1))
+  return rows.sort((a, b) => compareText(a.hotkey, b.hotkey))
 }
 
 function claimOf(claims: Map<string, Claim[]>, entry: ReportRow): Claim {
@@ -132,7 +133,7 @@ function claimOf(claims: Map<string, Claim[]>, entry: ReportRow): Claim {
 }
 
 const byBacking = (a: Backed, b: Backed): number =>
-  a.stake === b.stake ? (a.claim.entry.hotkey < b.claim.entry.hotkey ? -1 : 1) : a.stake > b.stake ? -1 : 1
+  compareNumber(b.stake, a.stake) || compareText(a.claim.entry.hotkey, b.claim.entry.hotkey)
 
 /** At most one claim of a hotkey can have a positive median, and it is this: two would need half of the stake each. */
 function mostBacked(all: readonly Claim[], bodies: readonly Body[]): Backed {

@@ -3,6 +3,8 @@
  *
  * Decided by certified integers alone, so that all peers do the same. The arithmetic on tensors is in merge-tensor.ts.
  */
+
+import { compareText } from '../util/compare.ts'
 import type { Track } from './track.ts'
 import { ROUTER } from './track.ts'
 
@@ -51,6 +53,6 @@ export function planExperts(track: Track, { rows, worse }: CertifiedGains): read
 export function adoptRouter(rows: readonly CertifiedGain[]): CertifiedGain | null {
   const best = rows
     .filter((entry) => entry.group === ROUTER && entry.marginal > 0)
-    .toSorted((a, b) => b.score - a.score || (a.hotkey < b.hotkey ? -1 : 1))
+    .toSorted((a, b) => b.score - a.score || compareText(a.hotkey, b.hotkey))
   return best[0] ?? null
 }

@@ -5,6 +5,7 @@
  * carries what the next cycle needs: per group the gains so far, ε and the reference gain.
  */
 import { assert } from '../util/assert.ts'
+import { compareText } from '../util/compare.ts'
 import type { Certificate, CertifiedRow } from './agreement.ts'
 import { cidOf, decode, encode } from './codec.ts'
 import { type Constitution, constitutionCid, type Network } from './constitution.ts'
@@ -193,15 +194,14 @@ function groupStates(
     const best = push(held?.best ?? [], Math.max(0, ...own.map(({ score }) => score)))
     const gained = own.reduce((sum, { marginal }) => sum + marginal, 0)
     const merged = push(held?.merged ?? [], Math.min(gained, LOSS_NANO_MAX))
-    const scoring = trackOfGroup(constitution, name)?.scoring ?? NO_SCORING
+    const track = trackOfGroup(constitution, name)
+    assert(track !== undefined, 'every group is in a track')
+    const { scoring } = track
     const epsilon = epsilonOf(best, scoring)
     return { group: name, best, merged, epsilon, reference: referenceGain(merged, scoring.referenceMin) }
   })
-  return states.toSorted((a, b) => (a.group < b.group ? -1 : 1))
+  return states.toSorted((a, b) => compareText(a.group, b.group))
 }
-
-/** Every group is in a track; this is what the compiler cannot know. */
-const NO_SCORING = { epsilonMin: 0, epsilonMax: 0, referenceMin: 0 }
 
 /** The rewards that a root records, as the window of `weight.ts` takes them. */
 export const recordedRewards = ({ rewards, burned }: Root): CycleRewards => ({

@@ -19,6 +19,7 @@ import {
 import { weightedLowerMedian } from './median.ts'
 import { nameShape } from './name.ts'
 import { blob, Flaw, id, integer, link, list, record, type TypeOf } from './schema.ts'
+import { isQuorum, largestFirst } from './snapshot.ts'
 import { ACCEPT, ignore, reject, type Verdict } from './verdict.ts'
 
 export const TOKEN_BYTES = 4
@@ -148,11 +149,11 @@ export function planShards(opened: readonly OpenedShard[], stakeTotal: bigint, s
   const asked = Math.min(usual, Math.floor(samples / Math.min(staked.length, SHARDS_MAX)))
   const usable = staked
     .filter(({ sequences }) => sequences >= SHARD_SEQUENCES_MIN && 2 * sequences >= asked)
-    .toSorted((a, b) => (a.stake !== b.stake ? (a.stake > b.stake ? -1 : 1) : a.hotkey < b.hotkey ? -1 : 1))
+    .toSorted(largestFirst)
   const count = Math.min(usable.length, SHARDS_MAX, Math.floor(samples / SHARD_SEQUENCES_MIN))
   const chosen = usable.slice(0, count)
   const stake = chosen.reduce((sum, shard) => sum + shard.stake, 0n)
-  if (count === 0 || 3n * stake < 2n * stakeTotal) return { source: 'pool', sequences: samples }
+  if (count === 0 || !isQuorum(stake, stakeTotal)) return { source: 'pool', sequences: samples }
   const each = Math.min(Math.floor(samples / count), ...chosen.map((shard) => shard.sequences))
   return { source: 'sealed', hotkeys: chosen.map((shard) => shard.hotkey), sequencesEach: each }
 }

@@ -6,6 +6,7 @@
  * their absence would freeze the model for ever.
  */
 import { assert } from '../util/assert.ts'
+import { compareNumber, compareText } from '../util/compare.ts'
 import type { SlotRecord } from './commitment.ts'
 import { SNAPSHOT_CYCLES, VALIDATORS_MAX } from './limits.ts'
 
@@ -37,17 +38,21 @@ export function snapshotOf(cycle: number, candidates: readonly Candidate[]): Sna
   const counted = candidates.filter(
     (candidate) => candidate.permit && candidate.stake > 0n && takesPart(candidate.slot, cycle),
   )
-  const largest = counted
-    .toSorted((a, b) => (a.stake !== b.stake ? (a.stake > b.stake ? -1 : 1) : a.hotkey < b.hotkey ? -1 : 1))
-    .slice(0, VALIDATORS_MAX)
+  const largest = counted.toSorted(largestFirst).slice(0, VALIDATORS_MAX)
   const validators = largest
-    .toSorted((a, b) => (a.hotkey < b.hotkey ? -1 : 1))
+    .toSorted((a, b) => compareText(a.hotkey, b.hotkey))
     .map(({ hotkey, uid, stake }) => ({ hotkey, uid, stake }))
   const placeOf = new Map(validators.map(({ hotkey }, place) => [hotkey, place]))
   assert(placeOf.size === validators.length, 'a hotkey is in a snapshot once')
   const stakeTotal = validators.reduce((sum, { stake }) => sum + stake, 0n)
   return { cycle, validators, stakeTotal, placeOf }
 }
+
+/** Among equal stakes the hotkey decides, so that everybody has the same order. */
+export const largestFirst = (
+  a: { readonly stake: bigint; readonly hotkey: string },
+  b: { readonly stake: bigint; readonly hotkey: string },
+): number => compareNumber(b.stake, a.stake) || compareText(a.hotkey, b.hotkey)
 
 /** Strictly more than half. */
 export const isMajority = (stake: bigint, total: bigint): boolean => 2n * stake > total

@@ -7,6 +7,7 @@ import { found, type PresetName } from '../protocol/preset.ts'
 import { encodeRoot, genesisRoot } from '../protocol/root.ts'
 import { poolShape } from '../protocol/shard.ts'
 import { HUB, ROUTER } from '../protocol/track.ts'
+import { compareText } from '../util/compare.ts'
 import type { SimBlobs } from './blobs.ts'
 import { toySequences } from './data.ts'
 import { storeTensor } from './engine.ts'
@@ -82,5 +83,5 @@ async function storeModel(blobs: Blobs): Promise<string> {
     await part(ROUTER, TOY_ROUTER, new Float32Array(GROUPS.length)),
   ]
   for (const { name } of GROUPS) parts.push(await part(name, toyTensor(name), toyGenesis(name)))
-  return put(blobs, encodeModel({ files: [], parts: parts.toSorted((a, b) => (a.name < b.name ? -1 : 1)) }))
+  return put(blobs, encodeModel({ files: [], parts: parts.toSorted((a, b) => compareText(a.name, b.name)) }))
 }

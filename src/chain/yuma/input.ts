@@ -48,7 +48,7 @@ export type YumaInput = {
 }
 
 /** Bounds what a call can cost: a dense matrix of doubles is 128 MiB then. The chain's limit is 256. */
-export const NEURONS_MAX = 4_096
+const NEURONS_MAX = 4_096
 
 export const ALPHA_LOW_DEFAULT = 45_875
 export const ALPHA_HIGH_DEFAULT = 58_982

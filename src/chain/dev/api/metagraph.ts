@@ -5,6 +5,7 @@
  * their place in it.
  */
 
+import { compareNumber } from '../../../util/compare.ts'
 import { CORE_TYPES } from '../core-type.ts'
 import type { TypeTable } from '../define.ts'
 import { COMMITMENTS_TYPES, CommitmentOf } from '../pallet/commitments.ts'
@@ -145,7 +146,7 @@ function validatorsOf(view: View, netuid: number): readonly number[] {
   return hotkeysOf(view, netuid)
     .map((hotkey, uid) => ({ uid, stake: stakeWeight(view, netuid, hotkey) }))
     .filter(({ uid, stake }) => permits[uid] === true && stake > view.get(s.StakeThreshold))
-    .sort((a, b) => (a.stake === b.stake ? a.uid - b.uid : a.stake < b.stake ? -1 : 1))
+    .sort((a, b) => compareNumber(a.stake, b.stake) || a.uid - b.uid)
     .map(({ uid }) => uid)
 }
 

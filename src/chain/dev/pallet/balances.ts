@@ -33,7 +33,7 @@ function setFree(context: Context, account: string, info: AccountInfo, free: big
 }
 
 /** New money, or money that was debited elsewhere. */
-export function credit(context: Context, account: string, amount: bigint): void {
+function credit(context: Context, account: string, amount: bigint): void {
   if (amount === 0n) return
   const info = context.get(Account, account)
   const isNew = info.providers === 0 && info.sufficients === 0

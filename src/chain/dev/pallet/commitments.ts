@@ -3,6 +3,8 @@
  *
  * Saying costs nothing but space: so many bytes per hotkey and epoch, and every call costs at least 100 of them.
  */
+
+import { compareText } from '../../../util/compare.ts'
 import { type Context, type Fields, item, need, type Origin, optional, type Pallet, type TypeTable } from '../define.ts'
 import type { EnumValue } from '../scale.ts'
 import { Pulses } from './drand.ts'
@@ -95,7 +97,7 @@ function setWaiting(context: Context, [netuid, who]: Place, waits: boolean): voi
   context.set(
     TimelockedIndex,
     [],
-    next.toSorted((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1)),
+    next.toSorted((a, b) => a[0] - b[0] || compareText(a[1], b[1])),
   )
 }
 

@@ -32,7 +32,7 @@ export type RuntimeEvent = {
 }
 
 /** Blocks whose hashes the state keeps: a mortal transaction cannot be older. */
-export const BLOCK_HASH_COUNT = 2400
+const BLOCK_HASH_COUNT = 2400
 
 /** Set in every account since balances have the new logic for freezes. */
 const IS_NEW_LOGIC = 1n << 127n

@@ -30,7 +30,7 @@ export function blockEmission(issuance: bigint): bigint {
   return emission
 }
 
-export const alphaIssuance = (view: View, netuid: number): bigint =>
+const alphaIssuance = (view: View, netuid: number): bigint =>
   view.get(s.SubnetAlphaIn, netuid) + view.get(s.SubnetAlphaOut, netuid)
 
 /** How much of what validators earn is earned by TAO on the root. */

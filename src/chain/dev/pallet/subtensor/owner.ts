@@ -22,7 +22,7 @@ const KINDS = {
 /** A parameter of its own count, or a kind of change with a limit of its own. */
 export type Change = Hyperparameter | keyof typeof KINDS
 
-export const TEMPO_MIN = 360
+const TEMPO_MIN = 360
 const CUTOFF_FACTOR_MIN = 1000
 const CUTOFF_FACTOR_MAX = 50_000
 /** A day: how a subnet's work is divided does not change more often. */

@@ -3,6 +3,8 @@
  *
  * Every registration makes the next one dearer, and the price falls back by half in every `BurnHalfLife` blocks.
  */
+
+import { compareNumber } from '../../../../util/compare.ts'
 import type { CallSpec, Context, Fields } from '../../define.ts'
 import { freeBalance, transfer } from '../balances.ts'
 import { must, PALLET } from './error.ts'
@@ -166,7 +168,7 @@ export function immortalHotkeys(view: View, netuid: number): readonly string[] {
       const uid = view.get(s.Uids, netuid, hotkey)
       return uid === null ? [] : [[view.get(s.BlockAtRegistration, netuid, uid), uid, hotkey]]
     })
-    .sort(([blockA, uidA], [blockB, uidB]) => (blockA === blockB ? uidA - uidB : blockA < blockB ? -1 : 1))
+    .sort(([blockA, uidA], [blockB, uidB]) => compareNumber(blockA, blockB) || uidA - uidB)
     .slice(0, limit)
     .map(([, , hotkey]) => hotkey)
   const owner = view.get(s.SubnetOwnerHotkey, netuid)
