@@ -59,7 +59,7 @@ export async function createChain(options: ChainOptions, deps: ChainDeps): Promi
   const weights =
     writer === null || hotkey === null
       ? null
-      : await createWeights({ netuid, hotkey }, { ...deps, link, writer, beacon, path: fileOf('reveals') })
+      : await createWeights({ netuid, hotkey }, { ...deps, link, writer, beacon, path: fileOf(`${netuid}.reveals`) })
   const write: Writer['write'] = (entry, opts) =>
     writer === null ? Promise.reject(noSigner(entry)) : writer.write(entry, opts)
   const reader = createReader(link, netuid)
@@ -155,6 +155,7 @@ async function finalState(api: ApiPromise, block: number): Promise<State> {
   try {
     return await stateAt(api, hash)
   } catch (cause) {
+    if (cause instanceof NodeError) throw cause
     const why = 'the endpoint does not keep its state any more'
     throw new NodeError('BLOCK_UNKNOWN', { what: `block ${block} cannot be read`, why, cause })
   }

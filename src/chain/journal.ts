@@ -2,11 +2,11 @@
  * The journal of writes: what was signed is on disk before it is sent, so that no crash forgets a transaction.
  *
  * One file per hotkey, one JSON line per fact, synced before the caller goes on. A torn last line is what a crash leaves and
- * is dropped. When nothing is open any more the file is rewritten, so it stays short.
+ * is dropped. When it is opened, and every so many lines, the file is rewritten with what is still open, so it stays short.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { open } from 'node:fs/promises'
 import { NodeError } from '../errors.ts'
+import { readIfThere, replaceFile } from './state-file.ts'
 
 /** A transaction that may still land. Signed bytes are kept: sending them twice is harmless, signing anew is not. */
 export type Sent = {
@@ -43,15 +43,14 @@ export function createMemoryJournal(): Journal {
   }
 }
 
-/** Lines of settled writes after which the file is rewritten. */
-const STALE_LINES_MAX = 200
+/** So many lines more, and the file is rewritten. */
+const LINES_MAX = 200
 
 export async function openJournal(path: string): Promise<Journal> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const entries = readEntries(await readFile(path, 'utf8').catch(() => ''), path)
+  const entries = readEntries((await readIfThere(path)) ?? '', path)
   let lines = 0
   /** Writes to the file follow one another. */
-  let tail: Promise<void> = rewrite(path, [...entries.values()])
+  let tail: Promise<void> = replaceFile(path, printEntries(entries))
   const then = (work: () => Promise<void>): Promise<void> => {
     const next = tail.then(work)
     tail = next.catch(() => undefined)
@@ -70,12 +69,15 @@ export async function openJournal(path: string): Promise<Journal> {
       then(async () => {
         entries.delete(id)
         lines += 1
-        if (lines < STALE_LINES_MAX) return append(path, { settled: id })
+        if (lines < LINES_MAX) return append(path, { settled: id })
         lines = 0
-        await rewrite(path, [...entries.values()])
+        await replaceFile(path, printEntries(entries))
       }),
   }
 }
+
+const printEntries = (entries: ReadonlyMap<string, Sent>): string =>
+  [...entries.values()].map((sent) => `${JSON.stringify({ sent })}\n`).join('')
 
 function readEntries(text: string, path: string): Map<string, Sent> {
   const entries = new Map<string, Sent>()
@@ -119,17 +121,4 @@ async function append(path: string, fact: unknown): Promise<void> {
   } finally {
     await file.close()
   }
-}
-
-/** Beside the old file and renamed over it: a crash leaves one of the two. */
-async function rewrite(path: string, entries: readonly Sent[]): Promise<void> {
-  const fresh = `${path}.new`
-  const file = await open(fresh, 'w', 0o600)
-  try {
-    await file.write(entries.map((sent) => `${JSON.stringify({ sent })}\n`).join(''))
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
-  await rename(fresh, path)
 }

@@ -30,7 +30,7 @@ export type Health = {
   readonly lagMs: number | null
   /** Why the chain cannot be relied on at the moment. */
   readonly degraded: string | null
-  /** How many sockets were thrown away so far. */
+  /** How many sockets were made so far. */
   readonly generations: number
   readonly blockMs: number
 }

@@ -1,7 +1,7 @@
 /**
  * Networks by name: they differ by their address alone.
  *
- * The same client drives all of them; a development chain is one that says so in its own properties.
+ * The same client drives all of them; local is what runs on this machine, told by its address.
  */
 
 export type NetworkAddress = { readonly name: string; readonly endpoints: readonly string[]; readonly isLocal: boolean }

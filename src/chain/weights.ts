@@ -5,8 +5,6 @@
  * without a beacon, the salt is on disk before the hash is sent, and the reveal is done by whoever runs with that file
  * when its epoch has come: a validator that restarts in between loses nothing. Rate limits are read before sending.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { blake2b } from '@noble/hashes/blake2.js'
 import { NodeError } from '../errors.ts'
 import type { Cancel, Landing, Log, Random } from '../ports.ts'
@@ -14,6 +12,7 @@ import type { UidWeight } from '../protocol/weight.ts'
 import { concat, hexBytes, toHex } from '../util/bytes.ts'
 import { type Link, plain } from './link.ts'
 import { readCommitEpoch, readRules, readWeightsRow, type State, type SubnetRules, stateAt } from './read.ts'
+import { readIfThere, replaceFile } from './state-file.ts'
 import {
   type Beacon,
   payloadOf,
@@ -131,7 +130,7 @@ async function createDebts(path: string | null): Promise<Debts> {
   const idle = new Set<() => void>()
   const keep = async (next: readonly Owed[]): Promise<void> => {
     owed = next
-    if (path !== null) await storeOwed(path, next)
+    if (path !== null) await replaceFile(path, JSON.stringify(next))
     if (owed.length === 0) for (const wake of idle) wake()
   }
   return {
@@ -198,10 +197,9 @@ async function sealVector(desk: Desk, vector: Vector, opts: Cancel): Promise<Eff
   return { netuid, hotkey, commit: toHex(seal(payloadOf(vector), round, desk)), round: String(round) }
 }
 
-/** The pool knows it by a number, a block by a name; of the pool, some nodes send the words alone. */
-const ROUND_OVER = /InvalidRevealRound|custom\D{1,12}15\b/i
+/** The pool knows it by a number, a block by a name. */
 const isRoundOver = (error: unknown): boolean =>
-  error instanceof NodeError && (error.data['custom'] === '15' || ROUND_OVER.test(error.message))
+  error instanceof NodeError && (error.data['custom'] === '15' || error.message.includes('InvalidRevealRound'))
 
 /** What the chain does not hold any more it has opened, or given up: the row tells which. */
 async function settleTimelocked({ netuid, hotkey, debts, log }: Desk, state: State, block: number): Promise<void> {
@@ -344,23 +342,11 @@ export function commitHash({
 
 async function readOwed(path: string | null): Promise<readonly Owed[]> {
   if (path === null) return []
-  const text = await readFile(path, 'utf8').catch(() => '[]')
+  const text = (await readIfThere(path)) ?? '[]'
   try {
     return JSON.parse(text) as readonly Owed[]
   } catch (cause) {
     const why = 'it is not what was written'
     throw new NodeError('JOURNAL_DAMAGED', { what: `${path} cannot be read`, why, cause })
   }
-}
-
-async function storeOwed(path: string, owed: readonly Owed[]): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const file = await open(`${path}.new`, 'w', 0o600)
-  try {
-    await file.write(JSON.stringify(owed))
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
-  await rename(`${path}.new`, path)
 }

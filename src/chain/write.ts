@@ -2,12 +2,13 @@
  * The kinds of writes: how each becomes a call, and how its effect is found on chain.
  *
  * A write is known by its effect, not by its transaction: after a restart nobody remembers why a transaction was sent, but
- * the journal has what it was for, and the chain shows whether that stands. A total table: a new kind owes both halves.
+ * the journal has what it was for, and the chain shows whether that stands. A total table: a new kind owes its call,
+ * and `stands` where the state shows the effect.
  */
 import type { ApiPromise } from '@polkadot/api'
 import type { SubmittableExtrinsic } from '@polkadot/api/types'
 import { NodeError } from '../errors.ts'
-import type { UidWeight } from '../protocol/weight.ts'
+import { type UidWeight, WEIGHT_U16_MAX } from '../protocol/weight.ts'
 import { readCommitEpoch, readSlot, readWeightsRow, type State } from './read.ts'
 import { readSealed, TIMELOCK_VERSION } from './timelock.ts'
 
@@ -102,12 +103,10 @@ async function standsAsRow(state: State, effect: WeightsEffect): Promise<number 
   return isSame && updated >= effect.since ? updated : null
 }
 
-const U16_MAX = 65_535
-
 /** The chain scales a row so that its greatest weight is 65535; how it rounds is its own business. */
 export function isRowOf(row: readonly UidWeight[], { uids, values }: Pick<RowEffect, 'uids' | 'values'>): boolean {
   const greatest = Math.max(0, ...values)
-  const scale = greatest === 0 ? 1 : U16_MAX / greatest
+  const scale = greatest === 0 ? 1 : WEIGHT_U16_MAX / greatest
   const slack = scale === 1 ? 0 : 1
   const wanted = new Map(uids.map((uid, i) => [uid, scale * (values[i] ?? 0)]))
   const isNear = ([uid, value]: UidWeight): boolean =>

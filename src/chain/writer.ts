@@ -1,8 +1,8 @@
 /**
  * The writer of one key: one transaction in flight, on disk before it is sent, done when its effect was read back.
  *
- * A transaction is never believed and never signed twice for one effect while the first could still land: a lost answer, a
- * dead socket or a restart leaves it in the journal, and the journal is settled before anything new. Sending the same
+ * A transaction is never believed, and while it could still land its effect is signed anew only with the same nonce, so
+ * that one of them lands at most: a lost answer, a dead socket or a restart leaves it in the journal, and the journal is settled before anything new. Sending the same
  * signed bytes again is harmless, because a nonce counts once; their mortality says when they are dead for certain.
  */
 import type { ApiPromise } from '@polkadot/api'

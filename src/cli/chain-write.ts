@@ -3,6 +3,7 @@
 import type { Effects } from '../chain/write.ts'
 import { NodeError } from '../errors.ts'
 import type { Landing } from '../ports.ts'
+import { WEIGHT_U16_MAX } from '../protocol/weight.ts'
 import { fromHex, toHex } from '../util/bytes.ts'
 import { COMMAND_BLOCKS, type Opened, withChain } from './chain-open.ts'
 import type { COLD_FLAGS, COMMIT_FLAGS, STAKE_FLAGS, WEIGHTS_FLAGS } from './chain-table.ts'
@@ -67,8 +68,8 @@ export async function weights(flags: FlagValues<typeof WEIGHTS_FLAGS>, io: Io): 
 }
 
 function numbersOf(flag: string, text: string): readonly number[] {
-  const numbers = text.split(',').map(Number)
-  if (numbers.every((number) => Number.isInteger(number) && number >= 0 && number <= 65_535)) return numbers
+  const parts = text.split(',')
+  if (parts.every((part) => /^\d{1,5}$/.test(part) && Number(part) <= WEIGHT_U16_MAX)) return parts.map(Number)
   throw new NodeError('USAGE', {
     what: `--${flag} cannot be '${printable(text.slice(0, 60))}'`,
     why: 'it takes whole numbers from 0 to 65535 separated by commas',

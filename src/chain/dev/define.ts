@@ -2,7 +2,7 @@
  * How a pallet of the development chain is written down: storage, calls, events, errors and constants as data.
  *
  * The same tables author the metadata that clients read and drive the chain itself, so that the two cannot differ.
- * Types are SCALE types as text (`Vec<(u16,u16)>`, `AccountId32`), see scale.ts. Values in JavaScript: integers up to
+ * Types are SCALE types as text (`Vec<(u16,u16)>`, `AccountId32`), see type-text.ts. Values in JavaScript: integers up to
  * 32 bits are numbers, larger ones bigint, byte strings Uint8Array, `AccountId32` and `H256` lower-case hex without 0x,
  * tuples and vectors arrays, structs objects with the names of their fields, enums `{ type, value }`, an option the value
  * or `null`.
@@ -132,5 +132,5 @@ export type RuntimeApi = {
   readonly answer: (context: Pick<Context, 'block' | 'nowMs' | 'get' | 'entries'>, args: Fields) => unknown
 }
 
-/** Named types of all pallets: `AxonInfo` → `{block: u64, version: u32, …}` or `enum {0 None, 1 Some(u8)}`; see scale.ts. */
+/** Named types of all pallets: `AxonInfo` → `{block: u64, version: u32, …}` or `enum {0 None, 1 Some(u8)}`; see type-text.ts. */
 export type TypeTable = { readonly [name: string]: { readonly path: string; readonly type: string } }
