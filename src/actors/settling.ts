@@ -3,6 +3,7 @@
  *
  * Everything here is computed from finalised facts, so all honest validators come to the same bytes.
  */
+import { NodeError } from '../errors.ts'
 import type { DomainLoss } from '../event.ts'
 import type { Cancel, ModelRef, ValidatorPorts } from '../ports.ts'
 import { attestations, type Certificate, certify, reportHashes, type Tally, tally } from '../protocol/agreement.ts'
@@ -167,16 +168,21 @@ async function mergePart(
   etaPpm: number,
   opts: Cancel,
 ): Promise<readonly string[]> {
-  const parts = await fetchPart(blobs, base.model, part, { from: [], ...opts })
+  const held = await fetchPart(blobs, base.model, part, { from: [], ...opts })
+  if (held === null) throw malformed(`${part} of the base`, base.root.model)
   const submissions: { tensors: readonly TensorEntry[]; weight: number }[] = []
   for (const { hotkey, manifest, weight } of members) {
     const submission = await fetchSubmission(blobs, manifest, { from: inbox.addressOf(hotkey), ...opts })
-    submissions.push({ tensors: known(submission ?? undefined).tensors, weight })
+    if (submission === null) throw malformed('a certified submission', manifest)
+    submissions.push({ tensors: submission.tensors, weight })
   }
   const model: ModelRef = { manifest: base.root.model, from: [] }
   const changed = await evaluator.merge({ model, etaPpm, members: submissions }, opts)
-  return storePart(blobs, known(parts ?? undefined), changed, opts)
+  return storePart(blobs, held, changed, opts)
 }
+
+const malformed = (what: string, cid: string): NodeError =>
+  new NodeError('ROOT_MALFORMED', { what: `${what} cannot be merged`, why: `${cid} is malformed` })
 
 /** What the new root pays, for who missed a body that it was certified from; nothing, where no root is new. */
 async function adoptedRewards(

@@ -58,7 +58,7 @@ const TRIES = 3
 /** After an outage longer than this the node starts from the present head: a cycle has ended without it. */
 const GAP_BLOCKS_MAX = 1_024
 
-type Generation = { readonly api: ApiPromise; readonly socket: Socket; readonly ended: Promise<void> }
+type Generation = { readonly api: ApiPromise; readonly ended: Promise<void> }
 type Waiter = { readonly give: (generation: Generation) => void; readonly refuse: (reason: unknown) => void }
 
 export function createLink(options: LinkOptions, deps: LinkDeps): Link {
@@ -175,7 +175,7 @@ class LinkKeeper {
     const watchdog = this.watchOver()
     try {
       const api = await Promise.race([this.connect(socket), ended.then((why) => Promise.reject(new Error(why)))])
-      this.current = { api, socket, ended: ended.then(() => undefined) }
+      this.current = { api, ended: ended.then(() => undefined) }
       for (const { give } of this.waiters) give(this.current)
       this.waiters.clear()
       return await ended

@@ -30,8 +30,6 @@ export type Pending = { readonly kind: string; readonly lastBlock: number; reado
 export type Writer = {
   /** Resolves when the effect stands in a finalised block. Writes of one key follow one another. */
   readonly write: (write: Write, opts: { readonly lastBlock: number } & Cancel) => Promise<Landing>
-  /** Settles what a crash left open. */
-  readonly recover: (opts: Cancel) => Promise<void>
   readonly pending: () => readonly Pending[]
 }
 
@@ -64,7 +62,6 @@ export function createWriter(deps: WriterDeps): Writer {
         await recoverAll(deps, opts)
         return land(deps, write, opts)
       }),
-    recover: (opts) => inTurn(() => recoverAll(deps, opts)),
     pending: () =>
       deps.journal.open().map(({ kind, lastBlock, signedAt }) => ({ kind, lastBlock, sinceBlock: signedAt })),
   }

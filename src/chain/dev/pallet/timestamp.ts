@@ -1,6 +1,6 @@
 /** The time of a block, which its author tells in the first extrinsic. */
 import { item, type Pallet } from '../define.ts'
-import { refuse } from '../dispatch-error.ts'
+import { requireRoot } from './system.ts'
 
 const P = 'Timestamp'
 export const Now = item<[], bigint>(P, 'Now', '', 'u64', 0n)
@@ -18,7 +18,7 @@ export const timestamp = (slotMs: number): Pallet => ({
       paysFee: false,
       run: (context, origin, { now }) => {
         // Only the author of a block may, and it speaks as root.
-        if (origin.kind !== 'root') throw refuse('BadOrigin')
+        requireRoot(origin)
         context.set(Now, [], now as bigint)
       },
     },

@@ -5,6 +5,7 @@
  * A share of what comes in is the fee. On subtensor it goes to the author of the block; here it goes to nobody, because
  * nobody authors these blocks.
  */
+import { isqrt } from '../../../../util/integer.ts'
 import type { Context } from '../../define.ts'
 import { must } from './error.ts'
 import { fixed, ONE, over } from './fixed-point.ts'
@@ -80,21 +81,9 @@ export function amountToPrice(view: View, netuid: number, give: 'tao' | 'alpha',
   const [tao, alpha] = [view.get(s.SubnetTAO, netuid), view.get(s.SubnetAlphaIn, netuid)]
   if (give === 'alpha' && limitPrice === 0n) return unlimited
   // With the product k = tao × alpha, the price is limitPrice where tao is √(k × price) and alpha √(k / price).
-  const target =
-    give === 'tao' ? squareRoot((tao * alpha * limitPrice) / RAO) : squareRoot((tao * alpha * RAO) / limitPrice)
+  const target = give === 'tao' ? isqrt((tao * alpha * limitPrice) / RAO) : isqrt((tao * alpha * RAO) / limitPrice)
   const paid = target - (give === 'tao' ? tao : alpha)
   if (paid <= 0n) return 0n
   const withFee = (paid * FEE_UNIT) / (FEE_UNIT - FEE_RATE)
   return withFee < unlimited ? withFee : unlimited
-}
-
-/** Newton's, from above, so that it ends on the root rounded down. */
-function squareRoot(value: bigint): bigint {
-  if (value < 2n) return value
-  let root = 1n << BigInt(Math.ceil(value.toString(2).length / 2))
-  for (;;) {
-    const next = (root + value / root) >> 1n
-    if (next >= root) return root
-    root = next
-  }
 }
