@@ -12,19 +12,10 @@ import type { UidWeight } from '../protocol/weight.ts'
 import { concat, hexBytes, toHex } from '../util/bytes.ts'
 import { type Link, plain } from './link.ts'
 import { readCommitEpoch, readRules, readWeightsRow, type State, type SubnetRules, stateAt } from './read.ts'
+import { scaleU16s, scaleU64, u16s } from './scale.ts'
 import { readIfThere, replaceFile } from './state-file.ts'
-import {
-  type Beacon,
-  payloadOf,
-  readSealed,
-  readTimelock,
-  revealRound,
-  scaleU16s,
-  scaleU64,
-  seal,
-  u16s,
-  type Vector,
-} from './timelock.ts'
+import { payloadOf, readSealed, readTimelock, revealRound, type Vector } from './timelock.ts'
+import { type Beacon, seal } from './tlock.ts'
 import { type Effects, isRowOf } from './write.ts'
 import type { Writer } from './writer.ts'
 

@@ -1,7 +1,8 @@
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { describe, expect, test } from 'vitest'
 import { openSealed, openWeights } from '../../src/chain/dev/pallet/subtensor/timelock-open.ts'
-import { payloadOf, pointOf, QUICKNET, revealBlock, revealRound, seal } from '../../src/chain/timelock.ts'
+import { payloadOf, revealBlock, revealRound } from '../../src/chain/timelock.ts'
+import { pointOf, QUICKNET, seal } from '../../src/chain/tlock.ts'
 import { hexBytes, utf8 } from '../../src/util/bytes.ts'
 
 /** As drand's quicknet published it for round 1000. */

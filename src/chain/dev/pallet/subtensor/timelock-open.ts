@@ -1,13 +1,12 @@
 /**
  * Opens what was encrypted to a round of the drand beacon, with the signature that the beacon published for it.
- *
- * Identity-based encryption after Boneh and Franklin on BLS12-381: the round is the identity, its signature the key. It
- * hides an AES key, and that hides the message. Layout and hashes are those of the crate `tle` that subtensor uses.
+ * The scheme is in chain/tlock.ts.
  */
 import { createDecipheriv } from 'node:crypto'
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concat, toHex } from '../../../../util/bytes.ts'
+import { exponentOf, KEY_BYTES, NONCE_BYTES, pairingBytes, xor } from '../../../tlock.ts'
 import { CORE_TYPES } from '../../core-type.ts'
 import { createCodecs } from '../../scale.ts'
 import { ScaleError } from '../../scale-io.ts'
@@ -19,10 +18,7 @@ export type TimelockedWeights = {
 }
 
 const G2_BYTES = 96
-const KEY_BYTES = 32
-const NONCE_BYTES = 12
 const TAG_BYTES = 16
-const FIELD_BYTES = 48
 
 /** `null` for what is not a ciphertext for this round. */
 export function openSealed(sealed: Uint8Array, signature: Uint8Array): Uint8Array | null {
@@ -33,7 +29,7 @@ export function openSealed(sealed: Uint8Array, signature: Uint8Array): Uint8Arra
     u.assertValidity()
     const sigma = xor(v, sha256(pairingBytes(bls12_381.pairing(key, u))))
     const secret = xor(w, sha256(sigma))
-    const r = bls12_381.fields.Fr.create(BigInt(`0x${toHex(sha256(concat(sigma, secret)))}`))
+    const r = exponentOf(sigma, secret)
     if (!bls12_381.G2.Point.BASE.multiply(r).equals(u)) return null
     const cipher = createDecipheriv('aes-256-gcm', secret, nonce)
     cipher.setAuthTag(ciphertext.subarray(-TAG_BYTES))
@@ -66,22 +62,6 @@ function listReader(bytes: Uint8Array, start: number): () => Uint8Array {
     at += list.length
     return list
   }
-}
-
-const xor = (a: Uint8Array, b: Uint8Array): Uint8Array => a.map((byte, i) => byte ^ (b[i] as number))
-
-type Pairing = ReturnType<typeof bls12_381.pairing>
-
-/** The twelve numbers of a target group's element from the innermost pair outwards, the least byte first. */
-function pairingBytes({ c0, c1 }: Pairing): Uint8Array {
-  const numbers = [c0, c1].flatMap((six) => [six.c0, six.c1, six.c2]).flatMap((two) => [two.c0, two.c1])
-  return concat(...numbers.map((number) => littleEndian(number)))
-}
-
-function littleEndian(number: bigint): Uint8Array {
-  const bytes = new Uint8Array(FIELD_BYTES)
-  for (let i = 0, left = number; i < FIELD_BYTES; i++, left >>= 8n) bytes[i] = Number(left & 255n)
-  return bytes
 }
 
 const codecs = createCodecs(CORE_TYPES)
