@@ -24,6 +24,8 @@ export type Happening =
       readonly hotkey: string
       readonly uid: number | null
       readonly rogue: Rogue | null
+      /** Where others reach it, if they do. */
+      readonly address?: string
     }
   | { readonly type: 'phase.entered'; readonly cycle: number; readonly phase: Phase }
   | {

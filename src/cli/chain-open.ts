@@ -6,11 +6,11 @@ import { developmentSigner } from '../chain/uri.ts'
 import type { KeyRole } from '../chain/wallet.ts'
 import type { Signer } from '../chain/writer.ts'
 import { NodeError } from '../errors.ts'
-import type { Log, Random } from '../ports.ts'
 import { toHex } from '../util/bytes.ts'
 import type { NETWORK_FLAGS } from './chain-table.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable } from './io.ts'
+import { CLOCK, RANDOM, SILENT } from './system.ts'
 import { openWallet, type WalletChoice } from './wallet-open.ts'
 
 /** Every window of a command: long enough for a rate limit of mainnet. */
@@ -103,7 +103,3 @@ async function firstHead(chain: ChainClient, signal: AbortSignal): Promise<numbe
     await sleep(20, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
-
-const CLOCK = { now: () => performance.now(), setTimeout, clearTimeout }
-const RANDOM: Random = { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) }
-const SILENT: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }

@@ -22,8 +22,7 @@ export const UP_FLAGS = {
     valueName: 'S',
     min: 0,
     max: 0xffff_ffff,
-    default: 1,
-    description: 'what every random choice is drawn from; the same seed tells the same story',
+    description: 'rehearse in virtual time over a chain in memory: the same seed, the same story to the byte',
   },
   'block-ms': {
     type: 'integer',
@@ -31,7 +30,14 @@ export const UP_FLAGS = {
     min: 0,
     max: 60_000,
     unit: 'ms',
-    description: 'how long a block takes to watch; as fast as it can with --cycles, 100 without',
+    description: 'how long a block takes: 250 to 12000, 250 when absent; with --seed, how long to pause after each',
+  },
+  port: {
+    type: 'integer',
+    valueName: 'PORT',
+    min: 0,
+    max: 65_535,
+    description: 'where the chain listens on loopback; any free one when absent',
   },
   rogues: {
     type: 'string',
@@ -49,7 +55,8 @@ const up: Command<typeof UP_FLAGS> = {
     { line: 'wheelwright up', shows: 'a network from nothing, until Ctrl-C' },
     { line: 'wheelwright up --cycles 2', shows: 'two cycles, each with its table' },
     { line: 'wheelwright up --cycles 3 --rogues none', shows: 'the same among honest nodes' },
-    { line: 'wheelwright up --cycles 2 --seed 7 --json', shows: 'every event as a line of JSON' },
+    { line: 'wheelwright up --cycles 2 --json', shows: 'every event as a line of JSON' },
+    { line: 'wheelwright up --cycles 2 --seed 7', shows: 'a rehearsal, the same every time' },
   ],
   load: () => import('./up.ts'),
 }

@@ -1,5 +1,6 @@
 /** What `wheelwright up` prints for people: the phases as they come, and a table per settled cycle. */
-import type { Actor } from '../sim/world.ts'
+import { constitutionCid } from '../protocol/constitution.ts'
+import type { Actor, World } from '../sim/world.ts'
 import type { Style } from './io.ts'
 import type { CycleStory, Line } from './story.ts'
 
@@ -7,11 +8,14 @@ const NAME_CHARS = 18
 const nats = (value: number): string => (value === 0 ? '—' : value.toFixed(4))
 const percent = (share: number): string => (share === 0 ? '—' : `${(100 * share).toFixed(1)} %`)
 
-export function openingText(actors: readonly Actor[], seed: number, start: string): string {
+export function openingText({ actors, address, constitution }: World, seed: number | null): string {
   const count = (role: Actor['role']): number => actors.filter((actor) => actor.role === role).length
+  const chain = address === null ? `in memory, rehearsed with seed ${seed} in virtual time` : `${address}, in real time`
   return (
-    `a network of ${count('validator')} validators and ${count('miner')} miners in this process, seed ${seed}\n` +
-    `  constitution ${start}\n  every block, message, score and weight is real protocol; model, chain and network are toys in memory\n`
+    `a network of ${count('validator')} validators and ${count('miner')} miners in this process\n` +
+    `  constitution ${constitutionCid(constitution)}\n` +
+    `  chain        ${chain}\n` +
+    '  protocol, messages, scores and weights are real; model and peer-to-peer network are toys in memory\n'
   )
 }
 

@@ -1,28 +1,34 @@
 /**
- * `wheelwright up`: a whole local network in this process, whole cycles of the real protocol over ports of memory.
+ * `wheelwright up`: a whole local network in this process, whole cycles of the real protocol over a development chain.
  *
- * Virtual time runs as fast as it can when the number of cycles is given, and at a pace to watch otherwise.
+ * With a seed it is a rehearsal: chain and time are the simulation's, and the same seed tells the same story to the byte.
+ * It runs as fast as it can when the number of cycles is given, and at a pace to watch otherwise.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BLOCK_MS_MAX, BLOCK_MS_MIN } from '../chain/dev/index.ts'
 import { NodeError } from '../errors.ts'
 import { type NodeEvent, ROGUES, type Rogue } from '../event.ts'
-import { deadlinesOf, momentAt } from '../protocol/clock.ts'
-import { constitutionCid } from '../protocol/constitution.ts'
-import { createWorld, type World } from '../sim/world.ts'
+import { deadlinesOf } from '../protocol/clock.ts'
+import { createVirtualGround, type MakeGround } from '../sim/ground.ts'
+import { createWorld } from '../sim/world.ts'
 import type { FlagValues } from './command.ts'
 import type { UP_FLAGS } from './command-table.ts'
 import { type Io, printable, styleFor, writeJson } from './io.ts'
+import { createLocalGround } from './local-chain.ts'
 import { type CycleStory, storyOf, summaryOf } from './story.ts'
 import { cycleText, openingText, phaseText } from './up-text.ts'
 
-/** A cycle of the local preset in six seconds. */
+/** The least that the development chain can: a cycle of the local preset in 15 seconds. */
+const BLOCK_MS = 250
+/** A cycle of a rehearsal in six seconds. */
 const WATCHED_BLOCK_MS = 100
+/** Whose keys and data, where nobody names a seed. */
+const DEFAULT_SEED = 1
 /** A summary of days would be a line of megabytes. */
 const SUMMARY_CYCLES_MAX = 1_000
 
 export async function run(flags: FlagValues<typeof UP_FLAGS>, io: Io): Promise<void> {
-  const { cycles, seed, json } = flags
-  const blockMs = flags['block-ms'] ?? (cycles === undefined ? WATCHED_BLOCK_MS : 0)
+  const { cycles, json } = flags
   const style = styleFor(io.stdout, io.env)
   const story: CycleStory[] = []
   let events: NodeEvent[] = []
@@ -30,33 +36,33 @@ export async function run(flags: FlagValues<typeof UP_FLAGS>, io: Io): Promise<v
 
   const observe = (event: NodeEvent): void => {
     if ('cycle' in event && cycles !== undefined && event.cycle >= cycles) return // the next cycle, as the last one ends
-    if (event.type === 'node.started' && witness === '') witness = event.node
+    if (event.type === 'node.started' && event.role === 'validator' && witness === '') witness = event.node
     events.push(event)
     if (json) writeJson(io.stdout, event)
     else if (event.type === 'phase.entered' && event.node === witness) {
       io.stdout.write(phaseText(event.cycle, event.phase, event.at, style))
     }
   }
-  const world = await createWorld(
-    { seed, validators: 4, minersPerGroup: 3, rogues: roguesOf(flags.rogues) },
-    { turn: () => new Promise((resolve) => setImmediate(resolve)), observe },
-  )
-  if (!json) io.stdout.write(openingText(world.actors, seed, constitutionCid(world.constitution)))
+  const { ground, pauseMs } = groundOf(flags, io)
+  const { seed = null } = flags
+  const cast = { seed: seed ?? DEFAULT_SEED, validators: 4, minersPerGroup: 3, rogues: roguesOf(flags.rogues) }
+  const world = await createWorld(cast, { ground, observe })
+  if (!json) io.stdout.write(openingText(world, seed))
   try {
-    while (!io.signal.aborted && !isOver(world, cycles)) {
+    for (let next = 0; !io.signal.aborted && next !== cycles; ) {
       await world.step()
-      const ended = cycleThatEnded(world)
-      if (ended !== null) {
-        const told = storyOf(events, witness, world.rootOf).filter(({ cycle }) => cycle === ended)
+      if (world.past() >= deadlinesOf(world.constitution, next).last) {
+        const told = storyOf(events, witness, world.rootOf).filter(({ cycle }) => cycle === next)
         story.push(...told)
         if (!json) for (const cycle of told) io.stdout.write(cycleText(cycle, world.actors, style))
         // What was told is kept as its summary alone: this may run for days.
-        events = events.filter((event) => 'cycle' in event && event.cycle > ended)
+        events = events.filter((event) => 'cycle' in event && event.cycle > next)
+        next += 1
       }
-      if (blockMs > 0) await sleep(blockMs, undefined, { signal: io.signal }).catch(() => undefined)
+      if (pauseMs > 0) await sleep(pauseMs, undefined, { signal: io.signal }).catch(() => undefined)
     }
   } finally {
-    world.stop()
+    await world.stop()
   }
   const recent = story.slice(-SUMMARY_CYCLES_MAX)
   if (json) writeJson(io.stdout, { type: 'summary', at: world.head(), node: witness, cycles: summaryOf(recent) })
@@ -65,16 +71,27 @@ export async function run(flags: FlagValues<typeof UP_FLAGS>, io: Io): Promise<v
   checkSettled(story, cycles)
 }
 
-/** Over when the last cycle has been told. */
-function isOver({ constitution, head }: World, cycles: number | undefined): boolean {
-  return cycles !== undefined && head() > deadlinesOf(constitution, cycles - 1).last + constitution.chain.finality
-}
+/** What the network stands on, and how long to pause after a block for who watches. */
+type Stand = { readonly ground: MakeGround; readonly pauseMs: number }
 
-/** Everything about a cycle is known when its last block is final. */
-function cycleThatEnded({ constitution, head }: World): number | null {
-  const block = head() - constitution.chain.finality - 1
-  const moment = momentAt(constitution, block)
-  return moment !== null && block === deadlinesOf(constitution, moment.cycle).last ? moment.cycle : null
+function groundOf({ seed, cycles, port, 'block-ms': blockMs }: FlagValues<typeof UP_FLAGS>, { signal }: Io): Stand {
+  if (seed === undefined) {
+    const pace = blockMs ?? BLOCK_MS
+    if (pace >= BLOCK_MS_MIN && pace <= BLOCK_MS_MAX) {
+      return { ground: createLocalGround({ blockMs: pace, port: port ?? 0, signal }), pauseMs: 0 }
+    }
+    throw new NodeError('USAGE', {
+      what: `--block-ms cannot be '${pace}'`,
+      why: `a development chain makes a block every ${BLOCK_MS_MIN} to ${BLOCK_MS_MAX} ms`,
+      remedy: 'with --seed, a rehearsal takes any pace',
+    })
+  }
+  if (port !== undefined) {
+    throw new NodeError('USAGE', { what: '--port is for a real chain', why: 'with --seed the chain is in memory' })
+  }
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+  const pauseMs = blockMs ?? (cycles === undefined ? WATCHED_BLOCK_MS : 0)
+  return { ground: createVirtualGround({ seed, turn }), pauseMs }
 }
 
 /** Settled is a cycle whose validators stand on its own new root, not one that ended with the old one. */

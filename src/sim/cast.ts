@@ -39,7 +39,7 @@ export type CastOptions = {
 const ENGINE: ToyEngineOptions = { groups: GROUPS, rate: 0.25, noise: 0.8 }
 const SYBIL_KEYS = 3
 /** A late reveal comes when the evaluation is long under way. */
-const lateMs = ({ windows, blockMs }: Preset): number => (windows.reveal + windows.evaluate - 1) * blockMs
+const lateBlocks = ({ windows }: Preset): number => windows.reveal + windows.evaluate - 1
 
 export function createCast({ seed, validators, minersPerGroup, rogues, preset }: CastOptions): readonly Part[] {
   const copied: Copied = { tensors: [] }
@@ -98,9 +98,9 @@ const ROGUE_PARTS: { readonly [R in Rogue]: (plot: Plot) => readonly Part[] } = 
     })),
   ],
   late: ({ preset }) => [
-    miner('rogue-late', second, 'late', ({ blobs, network, clock }, random) => ({
+    miner('rogue-late', second, 'late', ({ blobs, network, chain }, random) => ({
       trainer: createToyTrainer(ENGINE, { blobs, random }),
-      network: lateNetwork(network, clock, lateMs(PRESETS[preset])),
+      network: lateNetwork(network, chain, lateBlocks(PRESETS[preset])),
     })),
   ],
   hub: () => [

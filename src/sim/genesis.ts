@@ -11,6 +11,7 @@ import { compareText } from '../util/compare.ts'
 import type { SimBlobs } from './blobs.ts'
 import { toySequences } from './data.ts'
 import { storeTensor } from './engine.ts'
+import type { Ground } from './ground.ts'
 import type { SeededRandom } from './random.ts'
 import {
   bytesOfFloats,
@@ -30,14 +31,13 @@ export const GROUPS: readonly (ToyGroup & { readonly value: number })[] = [
   { name: 'python', domain: 1, value: 1 },
 ]
 
+export const NETUID = 1
 /** Evaluated per group and cycle. */
 const SEATS = 8
 const POOL_SEQUENCES = 1_024
-/** Validators join in block 1. */
-const START_BLOCK = 3
 
 export async function foundNetwork(
-  chainGenesis: string,
+  { genesis, startBlock }: Pick<Ground, 'genesis' | 'startBlock'>,
   preset: PresetName,
   { blobs, random }: { readonly blobs: SimBlobs; readonly random: SeededRandom },
 ): Promise<Constitution> {
@@ -50,7 +50,7 @@ export async function foundNetwork(
   }
   const constitution = found({
     preset,
-    chain: { genesis: chainGenesis, netuid: 1, startBlock: START_BLOCK },
+    chain: { genesis, netuid: NETUID, startBlock },
     model: { genesis: model, compute: 'f32', graph: 1, vocabulary: TOY_VOCABULARY, sequenceTokens: TOY_TOKENS },
     domains: DOMAINS.map((name) => ({ name, pool: pools.get(name) ?? null })),
     groups: GROUPS.map(({ name, domain, value }) => ({

@@ -2,7 +2,7 @@
  * Rogues: honest ports with one lie each. The machines around them are the honest ones, so whatever stops a rogue stops it
  * by the protocol's rules. Write one of your own by wrapping a port.
  */
-import type { Blobs, Clock, Evaluator, Network, Trainer } from '../ports.ts'
+import type { Blobs, Chain, Evaluator, Network, Trainer } from '../ports.ts'
 import type { TensorEntry } from '../protocol/manifest.ts'
 import { groupTensor, modelTensors, storeTensor } from './engine.ts'
 import type { SeededRandom } from './random.ts'
@@ -69,11 +69,18 @@ export const sybilTrainer = ({ blobs, random }: Lie, shared: Trainer): Trainer =
 })
 
 /** Reveals when the evaluation is long under way. */
-export const lateNetwork = (network: Network, clock: Clock, lateMs: number): Network => ({
+export const lateNetwork = (network: Network, chain: Pick<Chain, 'watch'>, lateBlocks: number): Network => ({
   ...network,
   publish: async (kind, bytes, opts) => {
     if (kind !== 'reveal') return network.publish(kind, bytes, opts)
-    clock.setTimeout(() => void network.publish(kind, bytes, { signal: new AbortController().signal }), lateMs)
+    let due = Number.POSITIVE_INFINITY
+    const unwatch = chain.watch((event) => {
+      if (event.type !== 'block.best') return
+      due = Math.min(due, event.block.number + lateBlocks)
+      if (event.block.number < due) return
+      unwatch()
+      void network.publish(kind, bytes, { signal: new AbortController().signal })
+    })
   },
 })
 

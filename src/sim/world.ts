@@ -1,26 +1,26 @@
 /**
- * A whole network in one process: real protocol and real machines over ports of memory, in virtual time, from one seed.
+ * A whole network in one process, from one seed: real protocol and real machines over a ground that gives time and chain,
+ * and over ports of memory for all the rest.
  *
- * Same seed, same story: all chance comes from the seed, all time from the clock, and between two steps of the clock
- * everything that can happen has happened.
+ * On the simulation's own ground the same seed tells the same story: all chance comes from the seed, all time from the
+ * clock.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
-import { SimulatedClock } from 'xstate'
 import { joiningRecord, type RoleOptions, type RunningNode, startNode } from '../actors/start.ts'
 import type { Happening, NodeEvent, Rogue, Role } from '../event.ts'
-import type { Clock, Log, Neuron, Ports } from '../ports.ts'
+import type { Log, Ports } from '../ports.ts'
 import { type Constitution, checkConstitution } from '../protocol/constitution.ts'
 import { type Verify, verifySr25519 } from '../protocol/envelope.ts'
 import { toSs58 } from '../protocol/hotkey.ts'
-import { PRESETS, type PresetName } from '../protocol/preset.ts'
+import type { PresetName } from '../protocol/preset.ts'
 import { decodeRoot, type Root } from '../protocol/root.ts'
 import { Flaw } from '../protocol/schema.ts'
 import { assert } from '../util/assert.ts'
 import { toHex } from '../util/bytes.ts'
 import { createSimBlobs, type SimBlobs } from './blobs.ts'
 import { createCast, type Part } from './cast.ts'
-import { createSimChain, type SimChain } from './chain.ts'
 import { foundNetwork } from './genesis.ts'
+import type { Founders, Ground, MakeGround } from './ground.ts'
 import { createKeys, type SimKeys } from './keys.ts'
 import { createSimNetwork, type SimNetwork } from './network.ts'
 import { createRandom, type SeededRandom } from './random.ts'
@@ -37,8 +37,7 @@ export type WorldOptions = {
 }
 
 export type WorldDeps = {
-  /** Resolves when all promises that can be settled are: a turn of the event loop. */
-  readonly turn: () => Promise<void>
+  readonly ground: MakeGround
   readonly observe: (event: NodeEvent) => void
   /** Puts a fault between a node and its ports. */
   readonly wrap?: (name: string, role: RoleOptions) => RoleOptions
@@ -48,10 +47,14 @@ export type Actor = { readonly name: string; readonly role: Role; readonly hotke
 
 export type World = {
   readonly constitution: Constitution
+  /** Where others reach the chain; `null` when it is in memory. */
+  readonly address: string | null
   readonly actors: readonly Actor[]
   /** One block, and everything that follows from it. */
   readonly step: () => Promise<void>
   readonly head: () => number
+  /** The last block of which everybody here has seen that it is final, and done what follows from it. */
+  readonly past: () => number
   /** A root that a node here has stored, for whoever tells the story. */
   readonly rootOf: (cid: string) => Root | null
   /** How gossip was judged, by `kind/verdict/code`. */
@@ -60,35 +63,33 @@ export type World = {
   readonly start: (name: string) => void
   /** Ends a node wherever it is. */
   readonly crash: (name: string) => void
-  readonly stop: () => void
+  readonly stop: () => Promise<void>
 }
 
-/** Between two blocks, time passes in steps, so that messages arrive in the order of their delays. */
-const STEPS_PER_BLOCK = 10
+/** Messages take a part of a block, and never longer than people would believe. */
 const DELAY_MS_MAX = 400
+const DELAY_PER_BLOCK = 0.4
 /** A thousand TAO in rao, for every validator alike. */
 const STAKE_RAO = 1_000_000_000_000n
 
 export async function createWorld(options: WorldOptions, deps: WorldDeps): Promise<World> {
   const random = createRandom(String(options.seed))
-  const clock: SimulatedClock & Clock = new SimulatedClock()
   const { preset = 'local' } = options
-  const { finality, blockMs } = PRESETS[preset]
   const cast = createCast({ ...options, preset })
   const keys = new Map(cast.map(({ name }) => [name, createKeys(random.fork(`keys/${name}`))]))
-  const neurons = neuronsOf(cast, keys, createKeys(random.fork('keys/owner')))
-  const chain = createSimChain({ seed: String(options.seed), finality, neurons, entriesMin: 1 })
+  const founders = foundersOf(cast, keys, createKeys(random.fork('keys/owner')))
+  const ground = await deps.ground(founders, preset)
   const blobs = createSimBlobs()
   const network = createSimNetwork(
-    { delayMsMax: DELAY_MS_MAX, lossRatio: 0 },
-    { clock, random: random.fork('network') },
+    { delayMsMax: Math.min(DELAY_MS_MAX, DELAY_PER_BLOCK * ground.blockMs), lossRatio: 0 },
+    { clock: ground.clock, random: random.fork('network') },
   )
-  const constitution = await foundNetwork(chain.genesis, preset, { blobs, random: random.fork('pool') })
+  const constitution = await foundNetwork(ground, preset, { blobs, random: random.fork('pool') })
   const flaw = checkConstitution(constitution)
   assert(flaw === null, `our own constitution is sound: ${flaw?.field} ${flaw?.problem}`)
 
   const verify = createMemory(verifySr25519)
-  const stage: Stage = { random, clock, keys, neurons, chain, blobs, network, constitution, verify, deps }
+  const stage: Stage = { random, keys, founders, ground, blobs, network, constitution, verify, deps }
   const nodes = new Map<string, RunningNode>()
   const start = (name: string): void => {
     const part = cast.find((p) => p.name === name)
@@ -99,43 +100,40 @@ export async function createWorld(options: WorldOptions, deps: WorldDeps): Promi
     nodes.get(name)?.stop()
     nodes.delete(name)
   }
+  tellChain(stage)
   for (const part of cast) if (part.role === 'validator') join(stage, part)
   for (const { name } of cast) if (!options.absent?.includes(name)) start(name)
-  await deps.turn()
   return {
     constitution,
+    address: ground.address,
     actors: cast.map((part) => {
       const { hotkey } = keysOf(stage, part)
       return { name: part.name, role: part.role, hotkey: toSs58(hotkey), uid: uidOf(stage, hotkey) ?? 0 }
     }),
-    head: chain.head,
+    head: ground.head,
+    past: () => ground.head() - constitution.chain.finality - 1 - ground.lagBlocks,
     verdicts: network.verdicts,
     rootOf: (cid) => {
       const bytes = blobs.peek(cid)
       const root = bytes === undefined ? null : decodeRoot(bytes)
       return root instanceof Flaw ? null : root
     },
-    step: async () => {
-      chain.seal()
-      for (let i = 0; i < STEPS_PER_BLOCK; i++) {
-        await deps.turn()
-        clock.increment(blockMs / STEPS_PER_BLOCK)
-      }
-      await deps.turn()
-    },
+    step: ground.step,
     start,
     crash,
-    stop: () => [...nodes.keys()].forEach(crash),
+    stop: () => {
+      for (const name of [...nodes.keys()]) crash(name)
+      return ground.stop()
+    },
   }
 }
 
 /** Everything that is there before anybody plays a part. */
 type Stage = {
   readonly random: SeededRandom
-  readonly clock: Clock
   readonly keys: ReadonlyMap<string, SimKeys>
-  readonly neurons: readonly Neuron[]
-  readonly chain: SimChain
+  readonly founders: Founders
+  readonly ground: Ground
   readonly blobs: SimBlobs
   readonly network: SimNetwork
   readonly constitution: Constitution
@@ -149,33 +147,40 @@ function keysOf({ keys }: Stage, { name }: Part): SimKeys {
   return own
 }
 
-const uidOf = ({ neurons }: Stage, hotkey: string): number | null =>
-  neurons.find((neuron) => neuron.hotkey === hotkey)?.uid ?? null
+const uidOf = ({ founders }: Stage, hotkey: string): number | null =>
+  founders.find((neuron) => neuron.hotkey === hotkey)?.uid ?? null
 
-/** A validator says once that it takes part; the constitution starts two blocks later. */
+/** The chain of the network is run by who owns the subnet. */
+function tellChain({ ground: { address, head }, founders: [owner], deps }: Stage): void {
+  if (address === null || owner === undefined) return
+  const hotkey = toSs58(owner.hotkey)
+  const chain = { name: 'chain', role: 'chain', hotkey, uid: owner.uid, rogue: null, address } as const
+  deps.observe({ type: 'node.started', ...chain, at: head(), node: hotkey })
+}
+
+/** A validator says once that it takes part, before the constitution starts. */
 function join(stage: Stage, part: Part): void {
-  const { chain, constitution } = stage
+  const { ground, constitution } = stage
   const opts = { lastBlock: constitution.start.block, signal: new AbortController().signal }
-  const { hotkey } = keysOf(stage, part)
-  chain
-    .as(hotkey)
+  ground
+    .as(keysOf(stage, part))
     .writeSlot(joiningRecord(constitution), opts)
     .catch(() => undefined)
 }
 
 function startPart(stage: Stage, part: Part): RunningNode {
   const { name, rogue } = part
-  const { random, clock, chain, constitution, deps } = stage
+  const { random, ground, constitution, deps } = stage
   const own = keysOf(stage, part)
   const ports: Ports = {
-    clock,
+    clock: ground.clock,
     random: random.fork(`random/${name}`),
     keys: own,
     network: stage.network.join(own.peerId),
     blobs: stage.blobs.join(own.peerId),
-    chain: chain.as(own.hotkey),
+    chain: ground.as(own),
     log: SILENT,
-    observe: (happening: Happening) => deps.observe({ ...happening, at: chain.head(), node: toSs58(own.hotkey) }),
+    observe: (happening: Happening) => deps.observe({ ...happening, at: ground.head(), node: toSs58(own.hotkey) }),
   }
   const role = part.play(ports, random.fork(`part/${name}`))
   const node = { name, constitution, privateAllowed: true, uid: uidOf(stage, own.hotkey), rogue }
@@ -183,17 +188,14 @@ function startPart(stage: Stage, part: Part): RunningNode {
 }
 
 /** The subnet's owner has uid 0: what nobody earns is burned there. */
-function neuronsOf(cast: readonly Part[], keys: ReadonlyMap<string, SimKeys>, owner: SimKeys): readonly Neuron[] {
-  const others = cast.map(({ name, role }, i): Neuron => {
-    const isValidator = role === 'validator'
-    return {
-      uid: i + 1,
-      hotkey: keys.get(name)?.hotkey ?? '',
-      stake: isValidator ? STAKE_RAO : 0n,
-      permit: isValidator,
-    }
+function foundersOf(cast: readonly Part[], keys: ReadonlyMap<string, SimKeys>, owner: SimKeys): Founders {
+  const others = cast.map(({ name, role }, i) => {
+    const own = keys.get(name)
+    assert(own !== undefined, 'everybody in the cast has keys')
+    const permit = role === 'validator'
+    return { uid: i + 1, hotkey: own.hotkey, stake: permit ? STAKE_RAO : 0n, permit, keys: own }
   })
-  return [{ uid: 0, hotkey: owner.hotkey, stake: 0n, permit: false }, ...others]
+  return [{ uid: 0, hotkey: owner.hotkey, stake: 0n, permit: false, keys: owner }, ...others]
 }
 
 const SILENT: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }

@@ -10,6 +10,7 @@ import { type Deadlines, deadlinesOf } from '../../src/protocol/clock.ts'
 import { decodeRecord, type RecordKind } from '../../src/protocol/commitment.ts'
 import { networkOf } from '../../src/protocol/constitution.ts'
 import type { MessageKind } from '../../src/protocol/envelope.ts'
+import { createVirtualGround } from '../../src/sim/ground.ts'
 import { createWorld, type World } from '../../src/sim/world.ts'
 import { turn } from '../contracts/harness.ts'
 
@@ -46,7 +47,11 @@ export async function createStage({
   const events: NodeEvent[] = []
   const world = await createWorld(
     { seed, validators, minersPerGroup, rogues: [], absent },
-    { turn, observe: (event) => events.push(event), ...(wrap === undefined ? {} : { wrap }) },
+    {
+      ground: createVirtualGround({ seed, turn }),
+      observe: (event) => events.push(event),
+      ...(wrap === undefined ? {} : { wrap }),
+    },
   )
   const deadlines = (cycle: number): Deadlines => deadlinesOf(world.constitution, cycle)
   const runTo = async (block: number): Promise<void> => {

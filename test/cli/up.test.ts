@@ -31,7 +31,7 @@ const FIELDS = {
 
 describe('wheelwright up --json', () => {
   test('a line of JSON for every event, each with its fields, and the summary last', async () => {
-    const { exit, texts } = await up('--cycles 1 --json')
+    const { exit, texts } = await up('--cycles 1 --seed 1 --json')
     expect(exit).toBe(EXIT.ok)
     expect(texts.err).toBe('')
     const events = eventsOf(texts.out)
@@ -106,9 +106,9 @@ function checkSummary(events: readonly NodeEvent[]): void {
 
 describe('wheelwright up for people', () => {
   test('the phases as they come and a table per cycle', async () => {
-    const { exit, texts } = await up('--cycles 1 --rogues noise,hub')
+    const { exit, texts } = await up('--cycles 1 --seed 1 --rogues noise,hub')
     expect(exit).toBe(EXIT.ok)
-    expect(texts.out).toMatch(/^a network of 4 validators and 8 miners in this process, seed 1\n/)
+    expect(texts.out).toMatch(/^a network of 4 validators and 8 miners in this process\n/)
     for (const phase of PHASES) expect(texts.out).toMatch(new RegExp(`cycle 0 +block \\d+ +${phase}\n`))
     expect(texts.out).toMatch(/cycle 0: certified by 100\.0 % of the stake, held by 4 validators/)
     expect(texts.out).toMatch(/rogue-noise +english .* LOSS_NOT_LOWER\n/)
@@ -126,9 +126,21 @@ describe('wheelwright up for people', () => {
     expect(texts.out).toBe('')
   })
 
+  test.each([
+    ['--block-ms 249', "--block-ms cannot be '249'", '250 to 12000 ms'],
+    ['--block-ms 12001', "--block-ms cannot be '12001'", '250 to 12000 ms'],
+    ['--seed 1 --port 9944', '--port is for a real chain', 'the chain is in memory'],
+  ])('%s is refused before anything is started', async (line, what, why) => {
+    const { exit, texts } = await up(line)
+    expect(exit).toBe(EXIT.usage)
+    expect(texts.err).toContain(what)
+    expect(texts.err).toContain(why)
+    expect(texts.out).toBe('')
+  })
+
   test('it runs until it is told to stop, and that is no failure', async () => {
     const { io, texts, stop } = createFakeIo()
-    const running = main(['up', '--rogues', 'none', '--block-ms', '60000'], io)
+    const running = main(['up', '--seed', '1', '--rogues', 'none', '--block-ms', '60000'], io)
     for (let i = 0; i < 500 && !texts.out.includes('a network of'); i++) await new Promise(setImmediate)
     stop.abort()
     expect(await running).toBe(EXIT.ok)

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { SimulatedClock } from 'xstate'
-import type { Evaluator, Network, Overlay, Samples, Trainer } from '../../src/ports.ts'
+import type { Chain, Evaluator, Network, Overlay, Samples, Trainer } from '../../src/ports.ts'
 import type { TensorEntry } from '../../src/protocol/manifest.ts'
 import { createSimBlobs } from '../../src/sim/blobs.ts'
 import { createToyData } from '../../src/sim/data.ts'
@@ -16,14 +15,17 @@ import {
   sybilTrainer,
 } from '../../src/sim/rogue.ts'
 import { TOY_HUB, toyTensor } from '../../src/sim/toy.ts'
-import { never, turn } from '../contracts/harness.ts'
+import { never } from '../contracts/harness.ts'
 
 const ENGINE = { groups: GROUPS, rate: 0.25, noise: 0.8 }
 const [english, python] = DOMAINS
 
 async function createToy(seed = '1') {
   const store = createSimBlobs()
-  const { model } = await foundNetwork('00'.repeat(32), 'local', { blobs: store, random: createRandom('pool') })
+  const { model } = await foundNetwork({ genesis: '00'.repeat(32), startBlock: 3 }, 'local', {
+    blobs: store,
+    random: createRandom('pool'),
+  })
   const blobs = store.join('peer')
   const random = createRandom(seed)
   const ref = { manifest: model.genesis, from: [] }
@@ -112,20 +114,23 @@ describe('each rogue tells one lie', () => {
   })
 
   test('the late one reveals late, and says everything else in time', async () => {
-    const clock = new SimulatedClock()
-    const said: [string, number][] = []
+    let hear: (number: number) => void = () => undefined
+    const said: string[] = []
     const network: Network = {
       self: { peerId: 'late', addresses: [] },
-      publish: async (kind) => void said.push([kind, clock.now()]),
+      publish: async (kind) => void said.push(kind),
       subscribe: () => () => undefined,
     }
-    const late = lateNetwork(network, clock, 100)
+    const watch: Chain['watch'] = (listener) => {
+      hear = (number) => listener({ type: 'block.best', block: { number, hash: '' } })
+      hear(7)
+      return () => undefined
+    }
+    const late = lateNetwork(network, { watch }, 3)
     for (const kind of ['card', 'reveal'] as const) await late.publish(kind, new Uint8Array(0), { signal: never })
-    clock.increment(100)
-    await turn()
-    expect(said).toEqual([
-      ['card', 0],
-      ['reveal', 100],
-    ])
+    hear(9)
+    expect(said).toEqual(['card'])
+    hear(10)
+    expect(said).toEqual(['card', 'reveal'])
   })
 })

@@ -9,6 +9,7 @@ import type { Reason } from '../../src/protocol/reason.ts'
 import { type CycleRewards, REWARD_POT } from '../../src/protocol/reward.ts'
 import { genesisRoot, type Root, recordedRewards, rootCid } from '../../src/protocol/root.ts'
 import { rewardWindow, toWeights } from '../../src/protocol/weight.ts'
+import { createVirtualGround } from '../../src/sim/ground.ts'
 import { createWorld, type World, type WorldOptions } from '../../src/sim/world.ts'
 import { breakAs, createStage, type Stage, type StageOptions } from '../actors/stage.ts'
 import { turn } from '../contracts/harness.ts'
@@ -17,10 +18,13 @@ const CYCLES = [0, 1] as const
 
 async function run(options: WorldOptions, cycles: number): Promise<{ world: World; events: NodeEvent[] }> {
   const events: NodeEvent[] = []
-  const world = await createWorld(options, { turn, observe: (event) => events.push(event) })
+  const world = await createWorld(options, {
+    ground: createVirtualGround({ seed: options.seed, turn }),
+    observe: (event) => events.push(event),
+  })
   const end = deadlinesOf(world.constitution, cycles - 1).last + world.constitution.chain.finality
   while (world.head() <= end) await world.step()
-  world.stop()
+  await world.stop()
   return { world, events: events.filter((event) => !('cycle' in event) || event.cycle < cycles) }
 }
 
@@ -255,12 +259,15 @@ test.each(['seed', 'mainnet'] as const)('the preset %s settles its cycles, with 
   const events: NodeEvent[] = []
   const world = await createWorld(
     { seed: 1, validators: 3, minersPerGroup: 1, rogues: [], preset },
-    { turn: () => new Promise((resolve) => setImmediate(resolve)), observe: (event) => events.push(event) },
+    {
+      ground: createVirtualGround({ seed: 1, turn: () => new Promise((resolve) => setImmediate(resolve)) }),
+      observe: (event) => events.push(event),
+    },
   )
   const cycles = preset === 'seed' ? 2 : 1
   const { last } = deadlinesOf(world.constitution, cycles - 1)
   while (world.head() <= last + world.constitution.chain.finality) await world.step()
-  world.stop()
+  await world.stop()
   const settled = events.flatMap((event) => (event.type === 'cycle.settled' ? [event] : []))
   expect(settled.map(({ certified }) => certified)).toEqual(Array(3 * cycles).fill(true))
   expect(new Set(settled.map(({ root }) => root)).size).toBe(cycles)

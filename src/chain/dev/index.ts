@@ -27,7 +27,7 @@ import { createRuntime, type Runtime, type RuntimeParts } from './runtime.ts'
 import { type Server, startServer } from './server.ts'
 import { State } from './state.ts'
 
-export { DEV_ACCOUNTS, type DevUri } from './dev-account.ts'
+export { DEV_ACCOUNTS, DEV_BALANCE, type DevUri } from './dev-account.ts'
 export { FAULT_KINDS, type Fault, parseFault } from './fault.ts'
 export type { SubnetSpec } from './pallet/subtensor/found.ts'
 export { NO_PARTS } from './parts.ts'
@@ -83,9 +83,9 @@ export type DevChain = {
   stop(): Promise<void>
 }
 
+export const BLOCK_MS_MIN = 250
 /** Blocks of mainnet, and the pace that clients assume when blocks are sealed by hand. */
-const SLOT_MS = 12_000
-const BLOCK_MS_MIN = 250
+export const BLOCK_MS_MAX = 12_000
 /** GRANDPA finalises about so many blocks behind. */
 const FINALITY_BLOCKS = 2
 /** As far back as mortal transactions can reach, see `BlockHashCount`. */
@@ -101,7 +101,7 @@ const SYSTEM_CLOCK: Clock = { now: () => Date.now(), setTimeout, clearTimeout }
 export async function createDevChain(options: DevChainOptions, deps: DevChainDeps = {}): Promise<DevChain> {
   const { log = NO_LOG, clock = SYSTEM_CLOCK } = deps
   const { blockMs, port = 0, host = '127.0.0.1', chainName = CHAIN_NAME } = options
-  assert(blockMs === null || (blockMs >= BLOCK_MS_MIN && blockMs <= SLOT_MS), 'blocks come every 250 to 12,000 ms')
+  assert(blockMs === null || (blockMs >= BLOCK_MS_MIN && blockMs <= BLOCK_MS_MAX), 'blocks come every 250 to 12,000 ms')
   const { chain, close } = openChain(options, { log, nowMs: deps.nowMs ?? Date.now })
   const faults = new ArmedFaults()
   const rpc = createRpc({ chain, faults, info: { chainName, version: VERSION }, log })
@@ -144,7 +144,7 @@ export function openChain(
   deps: { readonly log: Log; readonly nowMs: () => number },
 ): OpenChain {
   const { log, nowMs } = deps
-  const slotMs = options.blockMs ?? SLOT_MS
+  const slotMs = options.blockMs ?? BLOCK_MS_MAX
   const historyBlocks = options.historyBlocks ?? HISTORY_BLOCKS
   const { dir = null } = options
   const runtime = createDevRuntime(slotMs, options.parts ?? SUBTENSOR_PARTS)

@@ -1,0 +1,11 @@
+/** The ports that the system itself gives to a command: its clock, its chance, and a log that nobody reads. */
+import type { Clock, Log, Random } from '../ports.ts'
+
+export const CLOCK: Clock = { now: () => performance.now(), setTimeout, clearTimeout }
+export const RANDOM: Random = { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) }
+export const SILENT: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+}

@@ -1,0 +1,73 @@
+/**
+ * What a world stands on: its time, its pace and its chain.
+ *
+ * The simulation's own is virtual time over a chain in memory, where between two steps of the clock everything that can
+ * happen has happened. Another one may be real: the nodes do not know.
+ */
+import { SimulatedClock } from 'xstate'
+import type { Chain, Clock, Neuron } from '../ports.ts'
+import { PRESETS, type PresetName } from '../protocol/preset.ts'
+import { createSimChain } from './chain.ts'
+import type { SimKeys } from './keys.ts'
+
+export type Ground = {
+  /** Where others reach the chain; `null` when it is in memory. */
+  readonly address: string | null
+  readonly clock: Clock
+  readonly blockMs: number
+  /** Of the chain. */
+  readonly genesis: string
+  /** What is written now is final before this block. */
+  readonly startBlock: number
+  /** So many blocks after a block, everybody has done what follows from it. */
+  readonly lagBlocks: number
+  readonly head: () => number
+  /** The chain as this hotkey sees it: the same again for the same keys. */
+  readonly as: (keys: SimKeys) => Chain
+  /** One block more, and everything that follows from it. */
+  readonly step: () => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+/** Everybody who will be there: the neurons in the order of their uids, with their keys. */
+export type Founders = readonly (Neuron & { readonly keys: SimKeys })[]
+export type MakeGround = (founders: Founders, preset: PresetName) => Promise<Ground>
+
+/** Between two blocks, time passes in steps, so that messages arrive in the order of their delays. */
+const STEPS_PER_BLOCK = 10
+/** Validators join in block 1, which is final before this one. */
+const START_BLOCK = 3
+
+export type VirtualOptions = {
+  readonly seed: number
+  /** Resolves when all promises that can be settled are: a turn of the event loop. */
+  readonly turn: () => Promise<void>
+}
+
+export const createVirtualGround =
+  ({ seed, turn }: VirtualOptions): MakeGround =>
+  async (founders, preset) => {
+    const clock: SimulatedClock & Clock = new SimulatedClock()
+    const { finality, blockMs } = PRESETS[preset]
+    const chain = createSimChain({ seed: String(seed), finality, neurons: founders, entriesMin: 1 })
+    return {
+      address: null,
+      clock,
+      blockMs,
+      genesis: chain.genesis,
+      startBlock: START_BLOCK,
+      lagBlocks: 0,
+      head: chain.head,
+      as: ({ hotkey }) => chain.as(hotkey),
+      step: async () => {
+        await turn() // what was begun since the last step comes into this block
+        chain.seal()
+        for (let i = 0; i < STEPS_PER_BLOCK; i++) {
+          await turn()
+          clock.increment(blockMs / STEPS_PER_BLOCK)
+        }
+        await turn()
+      },
+      stop: async () => undefined,
+    }
+  }
