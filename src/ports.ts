@@ -134,8 +134,7 @@ export type Chain = {
   neurons(block: number, opts: Cancel): Promise<readonly Neuron[]>
   slots(block: number, opts: Cancel): Promise<readonly Slot[]>
   /**
-   * Throws WINDOW_MISSED when it is not in the finalised state of `lastBlock`. With four blocks left when it is asked for,
-   * it does not come late either.
+   * Throws WINDOW_MISSED when it is not in the finalised state of `lastBlock`, and then it does not come late either.
    */
   writeSlot(bytes: Uint8Array, opts: { readonly lastBlock: number } & Cancel): Promise<Landing>
   /** In whatever mode the subnet demands, to the end. Throws WINDOW_MISSED likewise. */

@@ -10,8 +10,18 @@ import type { Cancel, Chain, Clock, Log, Random, Slot } from '../ports.ts'
 import { fromSs58 } from '../protocol/hotkey.ts'
 import { hexBytes, toHex } from '../util/bytes.ts'
 import { createMemoryJournal, openJournal } from './journal.ts'
-import { createLink, type Health, type Link, plain } from './link.ts'
-import { readNeurons, readRules, readSlots, readWeights, type State, stateAt, subnetExists } from './read.ts'
+import { createLink, type Health, type Link } from './link.ts'
+import {
+  finalHead,
+  hashAt,
+  readNeurons,
+  readRules,
+  readSlots,
+  readWeights,
+  type State,
+  stateAt,
+  subnetExists,
+} from './read.ts'
 import { type Beacon, QUICKNET } from './tlock.ts'
 import { createWeights, type Weights } from './weights.ts'
 import type { Write } from './write.ts'
@@ -144,14 +154,14 @@ const unknownSubnet = (netuid: number): NodeError =>
 
 /** Only what is final is a fact; what was pruned can be asked of nobody. */
 async function finalState(api: ApiPromise, block: number): Promise<State> {
-  const head = (await api.rpc.chain.getHeader(await api.rpc.chain.getFinalizedHead())).number.toNumber()
+  const { number: head } = await finalHead(api)
   if (block > head) {
     throw new NodeError('BLOCK_UNKNOWN', {
       what: `block ${block} cannot be read`,
       why: `the finalised head is ${head}`,
     })
   }
-  const hash = plain((await api.rpc.chain.getBlockHash(block)).toHex())
+  const hash = await hashAt(api, block)
   try {
     return await stateAt(api, hash)
   } catch (cause) {
@@ -176,9 +186,8 @@ function createPlaces(api: ApiPromise, at: number): (hotkey: string, block: numb
 }
 
 async function signersOf(api: ApiPromise, block: number): Promise<ReadonlyMap<string, number>> {
-  const hash = await api.rpc.chain.getBlockHash(block)
   const signers = new Map<string, number>()
-  for (const [index, hex] of (await extrinsicsOf(api, hash.toHex())).entries()) {
+  for (const [index, hex] of (await extrinsicsOf(api, await hashAt(api, block))).entries()) {
     const signer = signerOf(api, hex)
     if (signer !== null) signers.set(signer, index)
   }

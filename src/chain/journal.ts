@@ -6,19 +6,20 @@
  */
 import { open } from 'node:fs/promises'
 import { NodeError } from '../errors.ts'
+import { createQueue } from '../util/queue.ts'
 import { readIfThere, replaceFile } from './state-file.ts'
 
 /** A transaction that may still land. Signed bytes are kept: sending them twice is harmless, signing anew is not. */
 export type Sent = {
+  /** Hex of its hash. */
   readonly id: string
   readonly kind: string
   /** What the writer needs to find the effect on chain: plain JSON. */
   readonly effect: unknown
   readonly lastBlock: number
   readonly nonce: number
-  /** Hex of the signed extrinsic and its hash. */
+  /** Hex of the signed extrinsic. */
   readonly signed: string
-  readonly hash: string
   /** Earlier transactions for the same effect with the same nonce: at most one of them all can land. */
   readonly earlier: readonly string[]
   /** The best block when it was signed, and the first block at which its mortality forbids it. */
@@ -49,14 +50,8 @@ const LINES_MAX = 200
 export async function openJournal(path: string): Promise<Journal> {
   const entries = readEntries((await readIfThere(path)) ?? '', path)
   let lines = 0
-  /** Writes to the file follow one another. */
-  let tail: Promise<void> = replaceFile(path, printEntries(entries))
-  const then = (work: () => Promise<void>): Promise<void> => {
-    const next = tail.then(work)
-    tail = next.catch(() => undefined)
-    return next
-  }
-  await tail
+  const then = createQueue()
+  await replaceFile(path, printEntries(entries))
   return {
     open: () => [...entries.values()],
     sent: (entry) =>

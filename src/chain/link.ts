@@ -10,6 +10,8 @@ import { ApiPromise } from '@polkadot/api'
 import jsonrpc from '@polkadot/types/interfaces/jsonrpc'
 import { NodeError } from '../errors.ts'
 import type { Block, Cancel, ChainEvent, Clock, Log, Random, Unsubscribe } from '../ports.ts'
+import { withoutPrefix } from '../util/bytes.ts'
+import { hashAt } from './read.ts'
 import { createSocket, type Socket } from './socket.ts'
 
 export type LinkOptions = {
@@ -59,7 +61,7 @@ const TRIES = 3
 const GAP_BLOCKS_MAX = 1_024
 
 type Generation = { readonly api: ApiPromise; readonly ended: Promise<void> }
-type Waiter = { readonly give: (generation: Generation) => void; readonly refuse: (reason: unknown) => void }
+type Waiter = { readonly give: (generation: Generation) => void; readonly refuse: () => void }
 
 export function createLink(options: LinkOptions, deps: LinkDeps): Link {
   hush()
@@ -128,7 +130,7 @@ class LinkKeeper {
         this.stopped = true
         this.condemn?.('stopped')
         this.endPause()
-        for (const { refuse } of this.waiters) refuse(unavailable('the link was stopped'))
+        for (const { refuse } of this.waiters) refuse()
       },
     }
   }
@@ -198,10 +200,12 @@ class LinkKeeper {
       this.checkChain(api)
       if (this.options.blockMs === null) this.blockMs = blockMsOf(api)
       await api.rpc.chain.subscribeNewHeads((header) => {
-        this.headed({ number: header.number.toNumber(), hash: plain(header.hash.toHex()) })
+        const block = { number: header.number.toNumber(), hash: withoutPrefix(header.hash.toHex()) }
+        void this.lookForFork(api, block, withoutPrefix(header.parentHash.toHex()))
+        this.headed(block)
       })
       await api.rpc.chain.subscribeFinalizedHeads((header) => {
-        const block = { number: header.number.toNumber(), hash: plain(header.hash.toHex()) }
+        const block = { number: header.number.toNumber(), hash: withoutPrefix(header.hash.toHex()) }
         this.telling = this.telling.then(() => this.finalise(api, block)).catch(() => undefined)
       })
       return api
@@ -211,7 +215,7 @@ class LinkKeeper {
   }
 
   private checkChain(api: ApiPromise): void {
-    const genesis = plain(api.genesisHash.toHex())
+    const genesis = withoutPrefix(api.genesisHash.toHex())
     if (this.options.genesis === null || genesis === this.options.genesis) return
     throw new NodeError('CHAIN_FOREIGN', {
       what: `${this.url} serves another chain`,
@@ -242,12 +246,21 @@ class LinkKeeper {
       this.degraded = null
       this.tell({ type: 'chain.recovered' })
     }
-    const before = this.best
     this.best = block
-    if (before !== null && block.number <= before.number && block.hash !== before.hash) {
-      this.tell({ type: 'chain.forked', from: before, to: block })
-    }
     this.tell({ type: 'block.best', block })
+  }
+
+  /** Is the head that we had among the ancestors of the new one? Told before the new head is, where that is known at once. */
+  private async lookForFork(api: ApiPromise, to: Block, parent: string): Promise<void> {
+    const from = this.best
+    if (from === null || from.hash === to.hash) return
+    const ahead = to.number - from.number
+    const tell = (): void => this.tell({ type: 'chain.forked', from, to })
+    if (ahead <= 0 || (ahead === 1 && parent !== from.hash)) return tell()
+    if (ahead === 1) return
+    // Heads were missed: the chain itself knows what stands at the old height.
+    const hash = await hashAt(api, from.number).catch(() => null)
+    if (hash !== null && hash !== from.hash) tell()
   }
 
   /** Every finalised block, also those between the last one that we heard and this one. */
@@ -255,8 +268,7 @@ class LinkKeeper {
     const first =
       this.finalised === null ? block.number : Math.max(this.finalised.number + 1, block.number - GAP_BLOCKS_MAX)
     for (let number = first; number < block.number; number++) {
-      const hash = await api.rpc.chain.getBlockHash(number)
-      this.finalised = { number, hash: plain(hash.toHex()) }
+      this.finalised = { number, hash: await hashAt(api, number) }
       this.tell({ type: 'block.finalised', block: this.finalised })
     }
     if (this.finalised !== null && block.number <= this.finalised.number) return
@@ -343,9 +355,6 @@ function blockMsOf(api: ApiPromise): number {
 const unavailable = (why: string): NodeError =>
   new NodeError('CHAIN_UNAVAILABLE', { what: 'the chain does not answer', why })
 const isUnavailable = (error: unknown): boolean => error instanceof NodeError && error.code === 'CHAIN_UNAVAILABLE'
-
-/** Hashes are hex without a prefix inside the program. */
-export const plain = (hex: string): string => (hex.startsWith('0x') ? hex.slice(2) : hex)
 
 function whenAborted(signal: AbortSignal): { readonly promise: Promise<never>; readonly forget: () => void } {
   let forget = (): void => undefined

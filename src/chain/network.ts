@@ -4,7 +4,7 @@
  * The same client drives all of them; local is what runs on this machine, told by its address.
  */
 
-export type NetworkAddress = { readonly name: string; readonly endpoints: readonly string[]; readonly isLocal: boolean }
+export type NetworkAddress = { readonly endpoints: readonly string[]; readonly isLocal: boolean }
 
 const NAMED: { readonly [name: string]: readonly string[] } = {
   local: ['ws://127.0.0.1:9944'],
@@ -19,11 +19,11 @@ const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 /** `null` when the text is neither a name nor a list of WebSocket addresses separated by commas. */
 export function networkOf(text: string): NetworkAddress | null {
   const named = NAMED[text]
-  if (named !== undefined) return { name: text, endpoints: named, isLocal: text === 'local' }
+  if (named !== undefined) return { endpoints: named, isLocal: text === 'local' }
   const endpoints = text.split(',')
   const urls = endpoints.map(parseUrl)
   if (urls.some((url) => url === null)) return null
-  return { name: text, endpoints, isLocal: urls.every((url) => LOCAL_HOST.test(url?.hostname ?? '')) }
+  return { endpoints, isLocal: urls.every((url) => LOCAL_HOST.test(url?.hostname ?? '')) }
 }
 
 function parseUrl(text: string): URL | null {

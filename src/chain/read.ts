@@ -7,13 +7,26 @@
 import type { ApiPromise } from '@polkadot/api'
 import type { ApiDecoration } from '@polkadot/api/types'
 import { NodeError } from '../errors.ts'
-import type { Neuron } from '../ports.ts'
+import type { Block, Neuron } from '../ports.ts'
 import { fromSs58 } from '../protocol/hotkey.ts'
 import type { UidWeight } from '../protocol/weight.ts'
-import { toHex } from '../util/bytes.ts'
+import { toHex, withoutPrefix } from '../util/bytes.ts'
 
 /** The chain as it stood after one block. */
 export type State = { readonly at: ApiDecoration<'promise'>; readonly hash: string }
+
+/** The head that nobody takes back. */
+export async function finalHead(api: ApiPromise): Promise<Block> {
+  const hash = await api.rpc.chain.getFinalizedHead()
+  return { number: (await api.rpc.chain.getHeader(hash)).number.toNumber(), hash: withoutPrefix(hash.toHex()) }
+}
+
+export const bestNumber = async (api: ApiPromise): Promise<number> =>
+  (await api.rpc.chain.getHeader()).number.toNumber()
+
+/** Of the best chain, where blocks may still change. */
+export const hashAt = async (api: ApiPromise, block: number): Promise<string> =>
+  withoutPrefix((await api.rpc.chain.getBlockHash(block)).toHex())
 
 export const stateAt = async (api: ApiPromise, hash: string): Promise<State> => ({
   at: await api.at(`0x${hash}`),
@@ -190,4 +203,62 @@ export async function readRules(state: State, netuid: number): Promise<SubnetRul
     tempo: numberOf(tempo),
     epoch: epoch === undefined ? null : numberOf(epoch),
   }
+}
+
+/** What `commit_timelocked_weights` calls the payload and the cipher that we know. */
+export const TIMELOCK_VERSION = 4
+
+/** What the chain says about its epochs and its time, at one block. */
+export type Timelock = {
+  readonly block: number
+  readonly nowMs: number
+  /** The epochs of stateful schedulers begin a tempo after the last one, or sooner where one was asked for. */
+  readonly lastEpochBlock: number | null
+  readonly pendingEpochAt: number
+  readonly lastRound: bigint
+}
+
+/**
+ * `null` when this chain does not take timelocked weights: it lacks the call, wants another version of it, or has never
+ * stored a pulse, in which case nobody would ever open them.
+ */
+export async function readTimelock(
+  api: ApiPromise,
+  state: State,
+  netuid: number,
+  block: number,
+): Promise<Timelock | null> {
+  if (api.tx['subtensorModule']?.['commitTimelockedWeights'] === undefined) return null
+  const read = async (pallet: string, name: string, ...keys: unknown[]): Promise<string | null> => {
+    const value = await state.at.query[pallet]?.[name]?.(...keys)
+    return value === undefined ? null : value.toString()
+  }
+  const [version, lastRound, now, lastEpoch, pending] = await Promise.all([
+    read('subtensorModule', 'commitRevealWeightsVersion'),
+    read('drand', 'lastStoredRound'),
+    read('timestamp', 'now'),
+    read('subtensorModule', 'lastEpochBlock', netuid),
+    read('subtensorModule', 'pendingEpochAt', netuid),
+  ])
+  if (version !== String(TIMELOCK_VERSION) || now === null || BigInt(lastRound ?? 0) === 0n) return null
+  return {
+    block,
+    nowMs: Number(now),
+    lastEpochBlock: lastEpoch === null ? null : Number(lastEpoch),
+    pendingEpochAt: Number(pending ?? 0),
+    lastRound: BigInt(lastRound ?? 0),
+  }
+}
+
+export type SealedCommit = { readonly commit: string; readonly block: number }
+
+/** The timelocked commits of a hotkey that are not revealed yet, as hex. */
+export async function readSealed(state: State, netuid: number, hotkey: string): Promise<readonly SealedCommit[]> {
+  const entries = await state.at.query['subtensorModule']?.['timelockedWeightCommits']?.entries(netuid)
+  return (entries ?? []).flatMap(([, commits]) => {
+    const rows = commits.toJSON() as unknown as readonly (readonly [string, unknown, string, unknown])[]
+    return rows
+      .filter(([who]) => fromSs58(who) === hotkey)
+      .map(([, block, commit]) => ({ commit: commit.replace(/^0x/, ''), block: Number(block) }))
+  })
 }

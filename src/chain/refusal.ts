@@ -5,24 +5,6 @@ import type { ApiPromise } from '@polkadot/api'
 import { type ErrorCode, type ErrorData, NodeError } from '../errors.ts'
 import type { RpcError } from './socket.ts'
 
-/** Before the pool: `1010 {"invalid": {"custom": N}}` of SubtensorTransactionExtension. */
-const CUSTOM: { readonly [code: string]: string } = {
-  '1': 'the hotkey has not enough stake to set weights',
-  '2': 'the balance is too low',
-  '3': 'the subnet does not exist',
-  '4': 'the hotkey is not known to the chain',
-  '6': 'the rate limit is not over yet',
-  '10': 'the hotkey is not registered in the subnet',
-  '11': 'the IP address is not allowed',
-  '12': 'the rate limit for serving is not over yet',
-  '13': 'the port is not allowed',
-  '15': 'the reveal round is not valid',
-  '16': 'there is no such commit',
-  '17': 'the commit cannot be revealed in this epoch',
-  '18': 'the lists have different lengths',
-  '19': 'a uid does not exist',
-}
-
 type Refusal = { readonly is: 'failed'; readonly error: NodeError } | { readonly is: 'dead' | 'banned' } | null
 
 /**
@@ -37,9 +19,10 @@ export function explainRefusal({ code, message, data }: RpcError, kind: string):
   if (/outdated|stale/i.test(text)) return null
   if (/ancient birth block|bad signature|bad proof/i.test(text)) return { is: 'dead' }
   const custom = /custom[^0-9]{1,12}(\d+)/i.exec(text)?.[1]
-  const why = custom === undefined ? text : (CUSTOM[custom] ?? `the chain's own code ${custom}`)
+  const known = custom === undefined ? undefined : CUSTOM[custom]
+  const why = known?.why ?? (custom === undefined ? text : `the chain's own code ${custom}`)
   const isPoor = /inability to pay|payment/i.test(text)
-  const advice = CUSTOM_ADVICE[custom ?? ''] ?? (isPoor ? { code: 'WRITE_REFUSED', remedy: PAY } : NO_ADVICE)
+  const advice = known ?? (isPoor ? { code: 'WRITE_REFUSED', remedy: PAY } : NO_ADVICE)
   const facts = { kind, rpc: code, custom: custom ?? null }
   return { is: 'failed', error: refused(advice, `the chain refused a write (${kind})`, why, facts) }
 }
@@ -64,15 +47,22 @@ const ADVICE: readonly (readonly [RegExp, Advice])[] = [
   [/NoValidatorPermit|NotEnoughStake/, { code: 'WRITE_REFUSED', remedy: STAKE }],
   [/NotEnoughBalance|BalanceTooLow|InsufficientBalance|BalanceWithdrawalError/, { code: 'WRITE_REFUSED', remedy: PAY }],
 ]
-/** The same for refusals at the pool. */
-const CUSTOM_ADVICE: { readonly [code: string]: Advice } = {
-  '1': { code: 'WRITE_REFUSED', remedy: STAKE },
-  '2': { code: 'WRITE_REFUSED', remedy: PAY },
-  '3': { code: 'SUBNET_UNKNOWN' },
-  '4': { code: 'WRITE_REFUSED', remedy: REGISTER },
-  '6': { code: 'RATE_LIMITED' },
-  '10': { code: 'WRITE_REFUSED', remedy: REGISTER },
-  '12': { code: 'RATE_LIMITED' },
+/** Before the pool: `1010 {"invalid": {"custom": N}}` of SubtensorTransactionExtension. */
+const CUSTOM: { readonly [code: string]: Advice & { readonly why: string } } = {
+  '1': { why: 'the hotkey has not enough stake to set weights', code: 'WRITE_REFUSED', remedy: STAKE },
+  '2': { why: 'the balance is too low', code: 'WRITE_REFUSED', remedy: PAY },
+  '3': { why: 'the subnet does not exist', code: 'SUBNET_UNKNOWN' },
+  '4': { why: 'the hotkey is not known to the chain', code: 'WRITE_REFUSED', remedy: REGISTER },
+  '6': { why: 'the rate limit is not over yet', code: 'RATE_LIMITED' },
+  '10': { why: 'the hotkey is not registered in the subnet', code: 'WRITE_REFUSED', remedy: REGISTER },
+  '11': { why: 'the IP address is not allowed', code: 'WRITE_REFUSED' },
+  '12': { why: 'the rate limit for serving is not over yet', code: 'RATE_LIMITED' },
+  '13': { why: 'the port is not allowed', code: 'WRITE_REFUSED' },
+  '15': { why: 'the reveal round is not valid', code: 'WRITE_REFUSED' },
+  '16': { why: 'there is no such commit', code: 'WRITE_REFUSED' },
+  '17': { why: 'the commit cannot be revealed in this epoch', code: 'WRITE_REFUSED' },
+  '18': { why: 'the lists have different lengths', code: 'WRITE_REFUSED' },
+  '19': { why: 'a uid does not exist', code: 'WRITE_REFUSED' },
 }
 const NO_ADVICE: Advice = { code: 'WRITE_REFUSED' }
 

@@ -3,15 +3,10 @@
  *
  * Decides the round from the chain's own state: nobody can read the vector before the epoch in which it counts.
  */
-import type { ApiPromise } from '@polkadot/api'
-import { fromSs58 } from '../protocol/hotkey.ts'
 import { concat, hexBytes } from '../util/bytes.ts'
-import type { State } from './read.ts'
+import type { Timelock } from './read.ts'
 import { scaleLength, scaleU16s, scaleU64 } from './scale.ts'
 import type { Beacon } from './tlock.ts'
-
-/** What `commit_timelocked_weights` calls this payload and this cipher. */
-export const TIMELOCK_VERSION = 4
 
 export type Vector = {
   readonly hotkey: string
@@ -24,48 +19,6 @@ export type Vector = {
 export function payloadOf({ hotkey, uids, values, versionKey }: Vector): Uint8Array {
   const key = hexBytes(hotkey)
   return concat(scaleLength(key.length), key, scaleU16s(uids), scaleU16s(values), scaleU64(BigInt(versionKey)))
-}
-
-/** What the chain says about its epochs and its time, at one block. */
-export type Timelock = {
-  readonly block: number
-  readonly nowMs: number
-  /** The epochs of stateful schedulers begin a tempo after the last one, or sooner where one was asked for. */
-  readonly lastEpochBlock: number | null
-  readonly pendingEpochAt: number
-  readonly lastRound: bigint
-}
-
-/**
- * `null` when this chain does not take timelocked weights: it lacks the call, wants another version of it, or has never
- * stored a pulse, in which case nobody would ever open them.
- */
-export async function readTimelock(
-  api: ApiPromise,
-  state: State,
-  netuid: number,
-  block: number,
-): Promise<Timelock | null> {
-  if (api.tx['subtensorModule']?.['commitTimelockedWeights'] === undefined) return null
-  const read = async (pallet: string, name: string, ...keys: unknown[]): Promise<string | null> => {
-    const value = await state.at.query[pallet]?.[name]?.(...keys)
-    return value === undefined ? null : value.toString()
-  }
-  const [version, lastRound, now, lastEpoch, pending] = await Promise.all([
-    read('subtensorModule', 'commitRevealWeightsVersion'),
-    read('drand', 'lastStoredRound'),
-    read('timestamp', 'now'),
-    read('subtensorModule', 'lastEpochBlock', netuid),
-    read('subtensorModule', 'pendingEpochAt', netuid),
-  ])
-  if (version !== String(TIMELOCK_VERSION) || now === null || BigInt(lastRound ?? 0) === 0n) return null
-  return {
-    block,
-    nowMs: Number(now),
-    lastEpochBlock: lastEpoch === null ? null : Number(lastEpoch),
-    pendingEpochAt: Number(pending ?? 0),
-    lastRound: BigInt(lastRound ?? 0),
-  }
 }
 
 /** The epoch has begun for certain, and most of it is left for a pulse that comes late. */
@@ -102,17 +55,4 @@ export function revealRound(
   const ms = timelock.nowMs + blocks * blockMs - beacon.genesisMs
   const round = BigInt(Math.max(1, Math.floor(ms / beacon.periodMs)))
   return round > timelock.lastRound ? round : timelock.lastRound + 1n
-}
-
-export type SealedCommit = { readonly commit: string; readonly block: number }
-
-/** The timelocked commits of a hotkey that are not revealed yet, as hex. */
-export async function readSealed(state: State, netuid: number, hotkey: string): Promise<readonly SealedCommit[]> {
-  const entries = await state.at.query['subtensorModule']?.['timelockedWeightCommits']?.entries(netuid)
-  return (entries ?? []).flatMap(([, commits]) => {
-    const rows = commits.toJSON() as unknown as readonly (readonly [string, unknown, string, unknown])[]
-    return rows
-      .filter(([who]) => fromSs58(who) === hotkey)
-      .map(([, block, commit]) => ({ commit: commit.replace(/^0x/, ''), block: Number(block) }))
-  })
 }

@@ -6,11 +6,8 @@
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ed25519 } from '@noble/curves/ed25519.js'
 import { type ErrorCode, NodeError } from '../errors.ts'
-import type { Keys } from '../ports.ts'
-import { peerIdOf } from '../protocol/peer-card.ts'
-import { fromHex, toHex, utf8 } from '../util/bytes.ts'
+import { toHex, utf8 } from '../util/bytes.ts'
 import { encryptionOf, isTorn, type Kdf, passwordKey, seal, unseal } from './wallet-box.ts'
 import { damaged, readOpenFile, readSecretFile, writeSecretFile } from './wallet-file.ts'
 import {
@@ -196,29 +193,6 @@ async function namesIn(dir: string, areFolders: boolean): Promise<readonly strin
     .map(({ name }) => (areFolders ? name : name.replace(/pub\.txt$/, '')))
     .filter((name, i, all) => isWalletName(name) && all.indexOf(name) === i)
     .sort()
-}
-
-export type PeerKey = { readonly peerId: string; readonly prove: Keys['prove'] }
-
-/** The peer's own Ed25519 key: 64 hex digits in a file of its own, made when it is not there. */
-export async function openPeerKey(path: string): Promise<PeerKey> {
-  const name = 'peer key'
-  const fresh = utf8(`${toHex(crypto.getRandomValues(new Uint8Array(32)))}\n`)
-  await writeSecretFile(path, name, fresh).catch(nullWhen('WALLET_EXISTS'))
-  const secret = fromHex(new TextDecoder().decode(await readSecretFile(path, name)).trim())
-  if (secret?.length !== 32) {
-    throw new NodeError('WALLET_DAMAGED', {
-      what: `the ${name} at ${path} cannot be used`,
-      why: 'it does not hold 64 hex digits',
-      remedy: 'Delete the file: another is made, and peers learn of it from the next card.',
-    })
-  }
-  return { peerId: peerIdOf(ed25519.getPublicKey(secret)), prove: (claim) => ed25519.sign(claim, secret) }
-}
-
-/** What a node signs with: the hotkey of a wallet, and the key of the peer. */
-export function createKeys({ publicKey, sign, mac }: KeyAccess, { prove }: PeerKey): Keys {
-  return { hotkey: toHex(publicKey), sign, mac, prove }
 }
 
 const unreadable = (path: string, name: string, { is, why }: Exclude<ReadKey, { is: 'key' }>): NodeError =>

@@ -10,38 +10,26 @@ import { NodeError } from '../errors.ts'
 import type { Cancel, Landing, Log, Random } from '../ports.ts'
 import type { UidWeight } from '../protocol/weight.ts'
 import { concat, hexBytes, toHex } from '../util/bytes.ts'
-import { type Link, plain } from './link.ts'
-import { readCommitEpoch, readRules, readWeightsRow, type State, type SubnetRules, stateAt } from './read.ts'
+import { createQueue } from '../util/queue.ts'
+import type { Link } from './link.ts'
+import { type Debts, type Owed, type OwedByChain, type OwedReveal, openDebts } from './owed.ts'
+import {
+  finalHead,
+  hashAt,
+  readCommitEpoch,
+  readRules,
+  readSealed,
+  readTimelock,
+  readWeightsRow,
+  type State,
+  type SubnetRules,
+  stateAt,
+} from './read.ts'
 import { scaleU16s, scaleU64, u16s } from './scale.ts'
-import { readIfThere, replaceFile } from './state-file.ts'
-import { payloadOf, readSealed, readTimelock, revealRound, type Vector } from './timelock.ts'
+import { payloadOf, revealRound, type Vector } from './timelock.ts'
 import { type Beacon, seal } from './tlock.ts'
 import { type Effects, isRowOf } from './write.ts'
 import type { Writer } from './writer.ts'
-
-/** A commit whose reveal is owed by us. */
-export type OwedReveal = {
-  readonly netuid: number
-  readonly hotkey: string
-  readonly uids: readonly number[]
-  readonly values: readonly number[]
-  readonly salt: readonly number[]
-  readonly versionKey: string
-  readonly hash: string
-  /** The epoch in which the commit landed; `null` before it did. */
-  readonly epoch: number | null
-}
-/** A commit whose reveal is owed by the chain. */
-export type OwedByChain = {
-  readonly uids: readonly number[]
-  readonly values: readonly number[]
-  /** Hex of the ciphertext. */
-  readonly commit: string
-  readonly round: string
-  /** Where the commit landed. */
-  readonly block: number
-}
-export type Owed = OwedReveal | OwedByChain
 
 export type WeightsDeps = {
   readonly link: Link
@@ -62,35 +50,23 @@ export type Weights = {
   readonly revealDue: (opts: Cancel) => Promise<void>
   readonly owed: () => readonly Owed[]
   /** Resolves when nothing is owed any more: with the last reveal, or `null` when there was none. */
-  readonly whenRevealed: (opts: Cancel) => Promise<Landing | null>
+  readonly whenRevealed: Debts['whenNone']
 }
 
 const SALT_WORDS = 8
 
 export async function createWeights(account: WeightsAccount, deps: WeightsDeps): Promise<Weights> {
-  const { netuid } = account
-  const { link, writer } = deps
-  const desk: Desk = { ...account, ...deps, debts: await createDebts(deps.path), committing: new Set() }
+  const { link } = deps
+  /** One vector after the other, in the order in which they were asked for. */
+  const inTurn = createQueue()
+  const desk: Desk = { ...account, ...deps, debts: await openDebts(deps.path), committing: new Set() }
   return {
     owed: desk.debts.all,
     whenRevealed: desk.debts.whenNone,
-    set: inOrder(async (weights, opts) => {
-      const { state, block } = await finalisedState(link, opts)
-      const rules = await readRules(state, netuid)
-      const vector: Vector = {
-        hotkey: account.hotkey,
-        uids: weights.map(([uid]) => uid),
-        values: weights.map(([, value]) => value),
-        versionKey: String(rules.versionKey),
-      }
-      const allowed = await waitForLimit(link, state, rules, account, opts)
-      if (!rules.commitReveal) {
-        const effect = { netuid, ...vector, since: Math.max(1, allowed) }
-        return writer.write({ kind: 'weights', effect }, opts)
-      }
-      const isTimelocked = await link.use(async (api) => (await readTimelock(api, state, netuid, block)) !== null, opts)
-      return isTimelocked ? commitTimelocked(desk, vector, opts) : commitHashed(desk, vector, rules, opts)
-    }),
+    set: (weights, opts) => {
+      const copy = weights.slice() // it may wait for its turn, and the caller may go on with its own
+      return inTurn(() => set(desk, copy, opts))
+    },
     revealDue: async (opts) => {
       if (desk.debts.all().length === 0) return
       const { state, block } = await finalisedState(link, opts)
@@ -108,49 +84,26 @@ type Desk = WeightsAccount &
     readonly committing: Set<string>
   }
 
-type Debts = {
-  readonly all: () => readonly Owed[]
-  readonly keep: (next: readonly Owed[]) => Promise<void>
-  readonly drop: (gone: readonly Owed[], end: Landing | NodeError | null) => Promise<void>
-  readonly whenNone: Weights['whenRevealed']
-}
-
-async function createDebts(path: string | null): Promise<Debts> {
-  let owed = await readOwed(path)
-  let last: Landing | NodeError | null = null
-  const idle = new Set<() => void>()
-  const keep = async (next: readonly Owed[]): Promise<void> => {
-    owed = next
-    if (path !== null) await replaceFile(path, JSON.stringify(next))
-    if (owed.length === 0) for (const wake of idle) wake()
-  }
-  return {
-    all: () => owed,
-    keep,
-    drop: (gone, end) => {
-      last = end ?? last
-      return keep(owed.filter((debt) => !gone.includes(debt)))
-    },
-    whenNone: ({ signal }) =>
-      new Promise((resolve, reject) => {
-        const end = (): void => {
-          idle.delete(end)
-          signal.removeEventListener('abort', onAbort)
-          if (last instanceof NodeError) reject(last)
-          else resolve(last)
-        }
-        const onAbort = (): void => {
-          idle.delete(end)
-          reject(signal.reason)
-        }
-        signal.addEventListener('abort', onAbort, { once: true })
-        idle.add(end)
-        if (owed.length === 0) end()
-      }),
-  }
-}
-
 type Opts = { readonly lastBlock: number } & Cancel
+
+async function set(desk: Desk, weights: readonly UidWeight[], opts: Opts): Promise<Landing> {
+  const { netuid, hotkey, link, writer } = desk
+  const { state, block } = await finalisedState(link, opts)
+  const rules = await readRules(state, netuid)
+  const vector: Vector = {
+    hotkey,
+    uids: weights.map(([uid]) => uid),
+    values: weights.map(([, value]) => value),
+    versionKey: String(rules.versionKey),
+  }
+  const allowed = await waitForLimit(link, state, rules, desk, opts)
+  if (!rules.commitReveal) {
+    const effect = { netuid, ...vector, since: Math.max(1, allowed) }
+    return writer.write({ kind: 'weights', effect }, opts)
+  }
+  const isTimelocked = await link.use(async (api) => (await readTimelock(api, state, netuid, block)) !== null, opts)
+  return isTimelocked ? commitTimelocked(desk, vector, opts) : commitHashed(desk, vector, rules, opts)
+}
 
 /** Encrypts anew when the round is over before the commit lands: what was sent before is refused for ever. */
 async function commitTimelocked(desk: Desk, vector: Vector, opts: Opts): Promise<Landing> {
@@ -244,30 +197,14 @@ async function revealHashed(desk: Desk, state: State, block: number, opts: Cance
   }
 }
 
-/** One vector after the other, in the order in which they were asked for. */
-function inOrder(set: Weights['set']): Weights['set'] {
-  let tail: Promise<unknown> = Promise.resolve()
-  return (weights, opts) => {
-    const copy = weights.slice()
-    const next = tail.then(() => set(copy, opts))
-    tail = next.catch(() => undefined)
-    return next
-  }
-}
-
-async function finalisedState(link: Link, opts: Cancel): Promise<{ readonly state: State; readonly block: number }> {
-  return link.use(async (api) => {
-    const hash = await api.rpc.chain.getFinalizedHead()
-    const block = (await api.rpc.chain.getHeader(hash)).number.toNumber()
-    return { state: await stateAt(api, plain(hash.toHex())), block }
+const finalisedState = (link: Link, opts: Cancel): Promise<{ readonly state: State; readonly block: number }> =>
+  link.use(async (api) => {
+    const { number, hash } = await finalHead(api)
+    return { state: await stateAt(api, hash), block: number }
   }, opts)
-}
 
 const epochAt = (link: Link, netuid: number, block: number, opts: Cancel): Promise<number> =>
-  link.use(async (api) => {
-    const hash = await api.rpc.chain.getBlockHash(block)
-    return (await readRules(await stateAt(api, plain(hash.toHex())), netuid)).epoch ?? 0
-  }, opts)
+  link.use(async (api) => (await readRules(await stateAt(api, await hashAt(api, block)), netuid)).epoch ?? 0, opts)
 
 /** The first block at which the chain takes a new row; waits for it when the window allows. */
 async function waitForLimit(
@@ -293,7 +230,8 @@ async function waitForLimit(
   return allowed
 }
 
-function untilBlock(link: Link, block: number, signal: AbortSignal): Promise<void> {
+async function untilBlock(link: Link, block: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
   return new Promise((resolve, reject) => {
     const end = (): void => {
       unwatch()
@@ -329,15 +267,4 @@ export function commitHash({
 }: Omit<OwedReveal, 'hash' | 'epoch'>): string {
   const words = [u16s([netuid]), scaleU16s(uids), scaleU16s(values), scaleU16s(salt)]
   return toHex(blake2b(concat(hexBytes(hotkey), ...words, scaleU64(BigInt(versionKey))), { dkLen: 32 }))
-}
-
-async function readOwed(path: string | null): Promise<readonly Owed[]> {
-  if (path === null) return []
-  const text = (await readIfThere(path)) ?? '[]'
-  try {
-    return JSON.parse(text) as readonly Owed[]
-  } catch (cause) {
-    const why = 'it is not what was written'
-    throw new NodeError('JOURNAL_DAMAGED', { what: `${path} cannot be read`, why, cause })
-  }
 }

@@ -9,8 +9,7 @@ import type { ApiPromise } from '@polkadot/api'
 import type { SubmittableExtrinsic } from '@polkadot/api/types'
 import { NodeError } from '../errors.ts'
 import { type UidWeight, WEIGHT_U16_MAX } from '../protocol/weight.ts'
-import { readCommitEpoch, readSlot, readWeightsRow, type State } from './read.ts'
-import { readSealed, TIMELOCK_VERSION } from './timelock.ts'
+import { readCommitEpoch, readSealed, readSlot, readWeightsRow, type State, TIMELOCK_VERSION } from './read.ts'
 
 export type Effects = {
   /** The slot of a hotkey holds these bytes. */

@@ -8,9 +8,11 @@
 import type { ApiPromise } from '@polkadot/api'
 import { NodeError } from '../errors.ts'
 import type { Cancel, Landing, Log } from '../ports.ts'
+import { withoutPrefix } from '../util/bytes.ts'
+import { createQueue } from '../util/queue.ts'
 import type { Journal, Sent } from './journal.ts'
-import { type Link, plain } from './link.ts'
-import { type State, stateAt } from './read.ts'
+import type { Link } from './link.ts'
+import { bestNumber, finalHead, hashAt, type State, stateAt } from './read.ts'
 import { explainDispatch, explainRefusal } from './refusal.ts'
 import { RpcError } from './socket.ts'
 import { callOf, standsIn, type Write } from './write.ts'
@@ -42,7 +44,7 @@ const ERA_BLOCKS_MAX = 64
 const QUEUE_MAX = 32
 
 export function createWriter(deps: WriterDeps): Writer {
-  let tail: Promise<unknown> = Promise.resolve()
+  const queue = createQueue()
   let queued = 0
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     if (queued >= QUEUE_MAX) {
@@ -50,11 +52,9 @@ export function createWriter(deps: WriterDeps): Writer {
       return Promise.reject(new NodeError('CHAIN_UNAVAILABLE', { what: 'the queue of writes is full', why }))
     }
     queued += 1
-    const next = tail.then(work).finally(() => {
+    return queue(work).finally(() => {
       queued -= 1
     })
-    tail = next.catch(() => undefined)
-    return next
   }
   return {
     write: (write, opts) =>
@@ -96,7 +96,7 @@ async function land(
   for (;;) {
     const standing = await alreadyStands(link, write, signal)
     if (standing !== null) return { block: standing }
-    const best = await bestBlock(link, signal)
+    const best = await link.use(bestNumber, { signal })
     if (best >= lastBlock) throw windowMissed(write.kind, lastBlock)
     const entry: Sent = await sign(deps, write, lastBlock, banned, signal)
     await journal.sent(entry)
@@ -112,13 +112,9 @@ async function land(
 
 /** The same effect asked for twice is written once. */
 async function alreadyStands(link: Link, write: Write, signal: AbortSignal): Promise<number | null> {
-  return link.use(
-    async (api) => {
-      const hash = await api.rpc.chain.getFinalizedHead()
-      return (await standsIn(await stateAt(api, plain(hash.toHex())), write)) ?? null
-    },
-    { signal },
-  )
+  return link.use(async (api) => (await standsIn(await stateAt(api, (await finalHead(api)).hash), write)) ?? null, {
+    signal,
+  })
 }
 
 const windowMissed = (kind: string, lastBlock: number): NodeError =>
@@ -128,15 +124,14 @@ const windowMissed = (kind: string, lastBlock: number): NodeError =>
     data: { kind, lastBlock },
   })
 
-async function bestBlock(link: Link, signal: AbortSignal): Promise<number> {
-  return link.use(async (api) => (await api.rpc.chain.getHeader()).number.toNumber(), { signal })
-}
-
-/** Mortality ends with the window where four blocks are left of it: a write that missed it must not come after all. */
-function eraBlocks(best: number, lastBlock: number): number {
+/**
+ * Mortality ends with the window: a write that missed it must not come after all. Where fewer blocks are left than the
+ * shortest era has, the era began before.
+ */
+function eraOf(best: number, lastBlock: number): { readonly birth: number; readonly period: number } {
   let period = ERA_BLOCKS_MIN
   while (2 * period <= Math.min(ERA_BLOCKS_MAX, lastBlock - best + 1)) period *= 2
-  return period
+  return { birth: Math.max(0, Math.min(best, lastBlock + 1 - period)), period }
 }
 
 async function sign(
@@ -148,25 +143,23 @@ async function sign(
 ): Promise<Sent> {
   return link.use(
     async (api) => {
-      const header = await api.rpc.chain.getHeader()
-      const best = header.number.toNumber()
+      const best = await bestNumber(api)
+      const { birth, period } = eraOf(best, lastBlock)
       const nonce = banned?.nonce ?? (await api.rpc.system.accountNextIndex(signer.address)).toNumber()
-      const era = api.createType('ExtrinsicEra', { current: best, period: eraBlocks(best, lastBlock) })
+      const era = api.createType('ExtrinsicEra', { current: birth, period })
       const tx = callOf(api, write)
-      const options = { nonce, era, blockHash: header.hash }
+      const options = { nonce, era, blockHash: `0x${await hashAt(api, birth)}` }
       await tx.signAsync(pairOf(signer), options)
-      const hash = plain(tx.hash.toHex())
       return {
-        id: hash,
+        id: withoutPrefix(tx.hash.toHex()),
         kind: write.kind,
         effect: write.effect,
         lastBlock,
         nonce,
         signed: tx.toHex(),
-        hash,
         earlier: banned === null ? [] : [...banned.earlier, banned.signed],
         signedAt: banned?.signedAt ?? best,
-        dies: era.asMortalEra.death(best),
+        dies: birth + period,
       }
     },
     { signal },
@@ -194,7 +187,7 @@ async function follow(deps: WriterDeps, entry: Sent, { signal }: Cancel): Promis
   const seen: Seen = { refused: null, included: null, scanned: entry.signedAt, sentAt: Number.NEGATIVE_INFINITY }
   try {
     for (;;) {
-      const fate = await link.use((api) => look(api, entry, seen), { signal })
+      const fate = await link.use((api) => look(api, deps.log, entry, seen), { signal })
       if (fate !== null) return fate
       await heads.next()
     }
@@ -216,9 +209,9 @@ type Seen = {
 }
 
 /** One look at the chain: `null` while nothing is final. */
-async function look(api: ApiPromise, entry: Sent, seen: Seen): Promise<Fate | null> {
-  const best = (await api.rpc.chain.getHeader()).number.toNumber()
-  const final = (await api.rpc.chain.getHeader(await api.rpc.chain.getFinalizedHead())).number.toNumber()
+async function look(api: ApiPromise, log: Log, entry: Sent, seen: Seen): Promise<Fate | null> {
+  const best = await bestNumber(api)
+  const { number: final } = await finalHead(api)
   await search(api, entry, seen, best, final)
   if (seen.included !== null) return seen.included.block <= final ? judge(api, entry, seen.included) : null
   // It may still land until it dies, but too late to matter; what is written next has the next nonce and comes after it.
@@ -227,7 +220,8 @@ async function look(api: ApiPromise, entry: Sent, seen: Seen): Promise<Fate | nu
   if (seen.refused !== null) return seen.refused
   if (best < entry.dies && best - seen.sentAt >= SWALLOWED_BLOCKS) {
     seen.sentAt = best
-    await Promise.race([send(api, entry, seen), answerTime(api)])
+    log.info('a transaction is sent', { kind: entry.kind, block: best, lastBlock: entry.lastBlock })
+    await Promise.race([send(api, log, entry, seen), answerTime(api)])
   }
   return seen.refused
 }
@@ -235,16 +229,18 @@ async function look(api: ApiPromise, entry: Sent, seen: Seen): Promise<Fate | nu
 /** Looks for the signed bytes in every block since they were signed; a fork makes it look again. */
 async function search(api: ApiPromise, entry: Sent, seen: Seen, best: number, final: number): Promise<void> {
   if (seen.included !== null) {
-    const hash = plain((await api.rpc.chain.getBlockHash(seen.included.block)).toHex())
+    const hash = await hashAt(api, seen.included.block)
     if (hash === seen.included.hash) return
+    // A fork took it back: whoever made the other blocks may never have heard of it.
     seen.included = null
+    seen.sentAt = Number.NEGATIVE_INFINITY
   }
   // What is not final may have been replaced since we looked.
   const from = Math.max(entry.signedAt, Math.min(seen.scanned, final)) + 1
   for (let number = from; number <= Math.min(best, entry.dies); number++) {
-    const hash = await api.rpc.chain.getBlockHash(number)
-    const extrinsics = await extrinsicsOf(api, hash.toHex())
-    if (placeOf(extrinsics, entry) !== -1) seen.included = { block: number, hash: plain(hash.toHex()) }
+    const hash = await hashAt(api, number)
+    const extrinsics = await extrinsicsOf(api, hash)
+    if (placeOf(extrinsics, entry) !== -1) seen.included = { block: number, hash }
     seen.scanned = number
     if (seen.included !== null) return
   }
@@ -256,7 +252,7 @@ const placeOf = (extrinsics: readonly string[], { signed, earlier }: Sent): numb
 
 /** As hex, undecoded: somebody else's extrinsics need not be understood. */
 export async function extrinsicsOf(api: ApiPromise, hash: string): Promise<readonly string[]> {
-  const raw = (await api.rpc.chain.getBlock.raw(hash)) as unknown as {
+  const raw = (await api.rpc.chain.getBlock.raw(`0x${hash}`)) as unknown as {
     block?: { extrinsics?: readonly string[] }
   } | null
   return raw?.block?.extrinsics ?? []
@@ -264,7 +260,7 @@ export async function extrinsicsOf(api: ApiPromise, hash: string): Promise<reado
 
 /** It is in a final block: did it do what it was for? */
 async function judge(api: ApiPromise, entry: Sent, { block, hash }: { block: number; hash: string }): Promise<Fate> {
-  const index = placeOf(await extrinsicsOf(api, `0x${hash}`), entry)
+  const index = placeOf(await extrinsicsOf(api, hash), entry)
   const failure = await explainDispatch(api, hash, index)
   if (failure !== null) return { is: 'failed', error: failure }
   if (block > entry.lastBlock) return { is: 'missed' }
@@ -279,11 +275,15 @@ async function judge(api: ApiPromise, entry: Sent, { block, hash }: { block: num
 }
 
 /** An answer may be lost while the transaction is not: the blocks decide, and nobody waits for the answer. */
-async function send(api: ApiPromise, entry: Sent, seen: Seen): Promise<void> {
+async function send(api: ApiPromise, log: Log, entry: Sent, seen: Seen): Promise<void> {
   try {
     await api.rpc.author.submitExtrinsic(entry.signed)
   } catch (error) {
-    if (error instanceof RpcError) seen.refused = explainRefusal(error, entry.kind)
+    if (!(error instanceof RpcError)) return
+    log.warn('the pool refused a transaction', { kind: entry.kind, code: error.code })
+    seen.refused = explainRefusal(error, entry.kind)
+    // It may still be on its way, or this node may be mistaken: the next block tells.
+    if (seen.refused === null) seen.sentAt -= SWALLOWED_BLOCKS - 1
   }
 }
 

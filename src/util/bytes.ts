@@ -37,6 +37,9 @@ export function hexBytes(text: string): Uint8Array {
   return bytes
 }
 
+/** Substrate writes hex with 0x in front. */
+export const withoutPrefix = (text: string): string => (text.startsWith('0x') ? text.slice(2) : text)
+
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
   let at = 0

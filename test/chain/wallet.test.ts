@@ -1,16 +1,8 @@
 import { existsSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import {
-  createKey,
-  createKeys,
-  inspectKey,
-  isWalletName,
-  listWallets,
-  openKey,
-  openPeerKey,
-  readPublic,
-} from '../../src/chain/wallet.ts'
+import { createKeys, openPeerKey } from '../../src/chain/peer-key.ts'
+import { createKey, inspectKey, isWalletName, listWallets, openKey, readPublic } from '../../src/chain/wallet.ts'
 import { readPublicKey } from '../../src/chain/wallet-key.ts'
 import { expectCode } from '../contracts/harness.ts'
 import { describeKeysContract } from '../contracts/keys.ts'
@@ -168,15 +160,4 @@ test('wallets are listed in order, with hotkeys of which one half is here', asyn
     { wallet: 'open', hotkeys: ['edwards', 'path', 'seed'] },
   ])
   expect(await listWallets(join(dir, 'nothing'))).toEqual([])
-})
-
-test('the key of a peer is made once, for its owner alone, and a damaged one is not replaced in silence', async () => {
-  const path = join(freshDir(), 'node', 'peer')
-  const { peerId } = await openPeerKey(path)
-  expect((await openPeerKey(path)).peerId).toBe(peerId)
-  expect(statSync(path).mode & 0o777).toBe(0o600)
-  put(path, 'abc')
-  await expectCode(openPeerKey(path), 'WALLET_DAMAGED')
-  put(path, '00'.repeat(32), 0o644)
-  await expectCode(openPeerKey(path), 'WALLET_EXPOSED')
 })

@@ -21,8 +21,6 @@ type Heads = { best: number; finalised: number }
 
 const [ONE, TWO, THREE] = [utf8('one'), utf8('two'), utf8('three')]
 const FAR = 1_000_000
-/** A transaction can be made to die after four blocks, not after fewer. */
-const MORTAL_BLOCKS = 5
 
 /** Hears every block from now on. */
 function hearHeads(chain: Chain): Heads {
@@ -276,22 +274,21 @@ function describeBorder(on: On): void {
       expect(await slotOf(chain, a, heads.finalised)).toBe(undefined)
     }),
   )
-  test(
-    'a write that no block took in time is missed, and does not come late',
+  test.each([1, 2, 4])('a write that none of the %i blocks left took is missed, and does not come late', (left) =>
     on(async (harness) => {
       const [a] = harness.hotkeys
       const chain = harness.as(a)
       const heads = hearHeads(chain)
       await finalise(harness, heads, 1)
-      const lastBlock = heads.best + MORTAL_BLOCKS
+      const lastBlock = heads.best + left
       const write = chain.writeSlot(ONE, { lastBlock, signal: never })
       write.catch(() => undefined)
       await turn()
-      for (let i = 0; i < MORTAL_BLOCKS; i++) await harness.sealEmpty()
+      for (let i = 0; i < left; i++) await harness.sealEmpty()
       await finalise(harness, heads, lastBlock + 2)
       await expectCode(write, 'WINDOW_MISSED')
       expect(await slotOf(chain, a, heads.finalised)).toBe(undefined)
-    }),
+    })(),
   )
   test(
     'a write that a block left out comes in the next, while there is time',

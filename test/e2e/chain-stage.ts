@@ -4,9 +4,15 @@ import { type ChainClient, createChain } from '../../src/chain/client.ts'
 import { createDevChain, type DevChain, type DevChainOptions } from '../../src/chain/dev/index.ts'
 import { developmentSigner } from '../../src/chain/uri.ts'
 import type { Signer } from '../../src/chain/writer.ts'
+import type { Log } from '../../src/ports.ts'
 import { toHex } from '../../src/util/bytes.ts'
 
-export const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+export const SILENT: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+}
 const clock = { now: () => performance.now(), setTimeout, clearTimeout }
 const random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) }
 
@@ -39,9 +45,14 @@ export async function createSubnetChain(
   return createDevChain({ blockMs: null, finalityBlocks: 2, subnets: [subnet], ...options })
 }
 
-export async function connect(dev: DevChain, signer: Signer | null, blockMs: number): Promise<ChainClient> {
+export async function connect(
+  dev: DevChain,
+  signer: Signer | null,
+  blockMs: number,
+  log: Log = SILENT,
+): Promise<ChainClient> {
   const options = { endpoints: [dev.url], genesis: null, netuid: NETUID, blockMs, dir: null }
-  const client = await createChain(options, { signer, clock, random, log: SILENT })
+  const client = await createChain(options, { signer, clock, random, log })
   await untilHeard(client, dev)
   return client
 }

@@ -9,7 +9,7 @@ type Landed = Extract<NodeEvent, { type: 'weights.landed' }>
 
 /** What another program sees of the same chain, while it runs. */
 async function readRow(address: string, netuid: number, uid: number): Promise<unknown> {
-  const api = await ApiPromise.create({ provider: new WsProvider(address), noInitWarn: true })
+  const api = await ApiPromise.create({ provider: new WsProvider(address) as never, noInitWarn: true })
   try {
     const row = await api.query['subtensorModule']?.['weights']?.(netuid, uid)
     return row?.toJSON()
