@@ -50,10 +50,36 @@ export type CycleRooted = {
   readonly seals: CycleInput['seals']
 }
 
-/** Where the chain is, as the machine has heard. */
-export type CycleFacts = { readonly input: CycleInput; readonly best: number; readonly finalised: number }
+/** Where the chain is, as the machine has heard, and what both roles find out. */
+export type CycleFacts = {
+  readonly input: CycleInput
+  readonly best: number
+  readonly finalised: number
+  readonly opening?: Opening
+  /** The root that the chain holds at D: the new one, or `null` when the old one stays. */
+  readonly adopted?: string | null
+}
 
 export const deadlinesIn = ({ constitution }: Self, cycle: number): Deadlines => deadlinesOf(constitution, cycle)
+
+type Known = { readonly context: CycleFacts }
+
+/** The ends of waits: every one ends with a block. */
+export const createGuards = (self: Self) => {
+  const at = ({ input }: CycleFacts): Deadlines => deadlinesIn(self, input.cycle)
+  return {
+    at,
+    isFinal:
+      (deadline: keyof Deadlines) =>
+      ({ context }: Known): boolean =>
+        context.finalised >= at(context)[deadline],
+    /** A write for a deadline is told when that is final, so its wait ends one block later. */
+    isPast:
+      (deadline: keyof Deadlines) =>
+      ({ context }: Known): boolean =>
+        context.finalised > at(context)[deadline],
+  }
+}
 
 /** A write needs a block to be sent in and one to be included in. */
 const CALL_BLOCKS = 2
@@ -67,7 +93,24 @@ export const lastCall = (deadline: number): number => deadline - CALL_BLOCKS
 /** Everything that stands when a cycle begins. */
 export type Opening = { readonly snapshot: Snapshot; readonly base: Base }
 
-export async function openCycle(
+export type CycleStep = 'open' | 'adopt'
+type CycleWork = (facts: CycleFacts, opts: Cancel) => Promise<Partial<CycleFacts>>
+
+/** How a cycle begins and how it ends, alike for both roles. */
+export const createSteps = (
+  self: Self,
+  ports: Pick<Ports, 'chain' | 'blobs'>,
+): { readonly [S in CycleStep]: CycleWork } => ({
+  open: async ({ input }, opts) => ({ opening: await openCycle(self, ports, input, opts) }),
+
+  adopt: async ({ input: { cycle }, opening }, opts) => {
+    if (opening === undefined) return { adopted: null }
+    const slots = await readSlots(ports.chain, self.network, deadlinesIn(self, cycle).merge, opts)
+    return { adopted: adoptedRoot(opening.snapshot, slots) }
+  },
+})
+
+async function openCycle(
   self: Self,
   { chain, blobs }: Pick<Ports, 'chain' | 'blobs'>,
   { cycle, root: held, seals }: CycleInput,
@@ -106,7 +149,7 @@ export const cardExpiry = ({ constitution }: Self, block: number): number =>
 /**
  * The root in force in a cycle, for who was not there when the last one ended: what the last cycle adopted, or else what
  * two thirds of it repeat as its base, by the slots at its D and under its snapshot; or else what stood before it. Later
- * records are proposals and prove nothing.
+ * records are proposals and prove nothing. In the first cycles that is the genesis root.
  */
 async function readStanding(self: Self, chain: Ports['chain'], cycle: number, opts: Cancel): Promise<string> {
   const { constitution, network } = self
@@ -128,26 +171,22 @@ async function readStanding(self: Self, chain: Ports['chain'], cycle: number, op
 export const holdersOf = ({ inbox }: Self, snapshot: Snapshot): readonly PeerAddress[] =>
   snapshot.validators.flatMap(({ hotkey }) => inbox.addressOf(hotkey))
 
-/** The root that the chain holds at D: the new one, or `null` when the old one stays. */
-export async function readAdopted(
-  { network, constitution }: Self,
-  { chain }: Pick<Ports, 'chain'>,
-  snapshot: Snapshot,
-  opts: Cancel,
-): Promise<string | null> {
-  const slots = await readSlots(chain, network, deadlinesOf(constitution, snapshot.cycle).merge, opts)
-  return adoptedRoot(snapshot, slots)
-}
-
 /** What stands after D: the new root, the base when none was adopted, `null` when the chain could not be read. */
-export const standingRoot = (facts: { readonly opening?: Opening; readonly adopted?: string | null }): string | null =>
-  facts.adopted === undefined ? null : (facts.adopted ?? facts.opening?.base.cid ?? null)
+export const standingRoot = ({ opening, adopted }: CycleFacts): string | null =>
+  adopted === undefined ? null : (adopted ?? opening?.base.cid ?? null)
 
 export function domainOf({ constitution }: Self, group: string): string {
   const found = groupsOf(constitution).find(({ name }) => name === group)
   assert(found !== undefined, 'a miner has a group of its constitution')
   return found.domain
 }
+
+/** Not an endpoint's failure: the slot was read at the deadline, and what stands in it is not what we wrote. */
+export const commitmentLost = (what: string, cycle: number, block: number): NodeError =>
+  new NodeError('COMMITMENT_LOST', {
+    what: `${what} of cycle ${cycle} is not on chain`,
+    why: `block ${block} holds another one, or none: another process may write with the same hotkey`,
+  })
 
 /** A step that has not ended when its block comes is left behind: what waits for it would come too late as well. */
 export function tellLate(ports: Pick<Ports, 'observe'>, { input, best, finalised }: CycleFacts, step: string): void {

@@ -160,8 +160,8 @@ async function openFields(
   const failures: unknown[] = []
   for (const group of groupsOf(constitution)) {
     const samples = input.samples.get(group.domain)
+    if (samples === undefined) continue
     const track = trackOfGroup(constitution, group.name)
-    if (samples === undefined || track === undefined) continue
     try {
       fields.push(
         await turns.take(turns.stage(STAGES.all), opts, async (limited) => {

@@ -5,7 +5,7 @@
  * not final yet waits here, bounded, and is judged again when the facts arrive. Nobody adjudicates lateness.
  */
 import type { Gate, PeerAddress } from '../ports.ts'
-import { decodeRecord, type SlotRecord } from '../protocol/commitment.ts'
+import { decodeRecord } from '../protocol/commitment.ts'
 import type { Constitution, Network } from '../protocol/constitution.ts'
 import type { MessageKind, Verify } from '../protocol/envelope.ts'
 import { carriedCard, judgeBody, judgeMessage, type Message, recordKey, type View } from '../protocol/gossip.ts'
@@ -55,7 +55,9 @@ type Heard = {
   readonly reveals: Map<string, Reveal>
   readonly openings: Map<string, string>
   readonly reports: Map<string, Report>
-  readonly records: Map<string, SlotRecord>
+  /** Who said which, by `recordKey`: what they say, the chain says better. */
+  readonly records: Set<string>
+  readonly cardsHeard: Map<string, number>
 }
 
 /** `wasEarly`: the border did not pass it on when it came, because its window was not final here. It may be now. */
@@ -76,7 +78,8 @@ export function createInbox(
     reveals: new Map(),
     openings: new Map(),
     reports: new Map(),
-    records: new Map(),
+    records: new Set(),
+    cardsHeard: new Map(),
   }
   let known: Knowledge = NOTHING_KNOWN
   const envelopes = new Map<string, Uint8Array>()
@@ -117,7 +120,8 @@ export function createInbox(
     },
     learn,
     begin: (facts) => {
-      for (const box of [boxes.reveals, boxes.openings, boxes.reports, boxes.records, envelopes]) box.clear()
+      const { reveals, openings, reports, records, cardsHeard } = boxes
+      for (const box of [reveals, openings, reports, records, cardsHeard, envelopes]) box.clear()
       for (const [hotkey, { expires }] of boxes.cards) if (expires < facts.block) boxes.cards.delete(hotkey)
       learn(facts)
     },
@@ -156,12 +160,12 @@ function file(boxes: Heard, { kind, envelope, body }: Message, view: View): void
   const { hotkey } = envelope
   switch (kind) {
     case 'card':
-      boxes.cards.set(hotkey, body)
+      fileCard(boxes, hotkey, body)
       return
     case 'reveal': {
       boxes.reveals.set(hotkey, body)
       const card = carriedCard(view, envelope, body)
-      if (card !== null) boxes.cards.set(hotkey, card)
+      if (card !== null) fileCard(boxes, hotkey, card)
       return
     }
     case 'shard':
@@ -176,10 +180,15 @@ function file(boxes: Heard, { kind, envelope, body }: Message, view: View): void
     }
     case 'record': {
       const slot = decodeRecord(view.network, body.record)
-      if (slot !== null) boxes.records.set(recordKey(hotkey, slot), slot)
+      if (slot !== null) boxes.records.add(recordKey(hotkey, slot))
       return
     }
     default:
       kind satisfies never
   }
+}
+
+function fileCard({ cards, cardsHeard }: Heard, hotkey: string, card: PeerCard): void {
+  cards.set(hotkey, card)
+  cardsHeard.set(hotkey, (cardsHeard.get(hotkey) ?? 0) + 1)
 }

@@ -43,10 +43,10 @@ export async function createBench(
   samples: DomainSamples,
   opts: Cancel,
 ): Promise<Bench> {
-  const take = (list: Samples): Promise<readonly number[]> => takeAll(evaluator, modelOf(base), NOTHING, list, opts)
-  const own = await take(samples.own)
-  const elsewhere = samples.elsewhere === null ? null : await take(samples.elsewhere)
-  const old = await takeAll(evaluator, modelOf(base.before), NOTHING, samples.own, opts)
+  const own = await bareLosses(evaluator, modelOf(base), samples.own, opts)
+  const elsewhere =
+    samples.elsewhere === null ? null : await bareLosses(evaluator, modelOf(base), samples.elsewhere, opts)
+  const old = await bareLosses(evaluator, modelOf(base.before), samples.own, opts)
   const progress = { before: medianLoss(samples, old), after: medianLoss(samples, own) }
   return { base, track, samples, own, elsewhere, progress }
 }
@@ -54,7 +54,6 @@ export async function createBench(
 const medianLoss = (samples: DomainSamples, losses: readonly number[]): number =>
   medianOver(samples, split(losses, samples.shards.length).map(meanOf))
 
-const NOTHING: Overlay = { kind: 'none' }
 const modelOf = ({ root }: { readonly root: Base['root'] }): ModelRef => ({ manifest: root.model, from: [] })
 
 const takeAll = (
@@ -64,6 +63,14 @@ const takeAll = (
   samples: Samples,
   opts: Cancel,
 ): Promise<readonly number[]> => evaluator.losses({ model, overlay, samples, checkpoints: [], goOn: () => true }, opts)
+
+/** All losses of a model as it is. */
+export const bareLosses = (
+  evaluator: Judge,
+  model: ModelRef,
+  samples: Samples,
+  opts: Cancel,
+): Promise<readonly number[]> => takeAll(evaluator, model, { kind: 'none' }, samples, opts)
 
 export type Score = { readonly score: number; readonly reason: Reason | null }
 

@@ -5,12 +5,11 @@
  */
 import { assign, fromPromise, sendParent, setup } from 'xstate'
 import type { MinerPorts } from '../ports.ts'
-import type { Deadlines } from '../protocol/clock.ts'
 import {
   type CycleEvent,
   type CycleInput,
   type CycleRooted,
-  deadlinesIn,
+  createGuards,
   type Self,
   standingRoot,
   tellFailure,
@@ -79,17 +78,15 @@ export const createMiner = (self: Self, group: string, ports: MinerPorts) => {
   })
 }
 
-type Known = { readonly context: MinerFacts }
-
-/** Every wait ends with a block; a write for a deadline is told when that is final, so its wait ends one block later. */
 const guardsOf = (self: Self) => {
-  const at = ({ input }: MinerFacts): Deadlines => deadlinesIn(self, input.cycle)
+  const { at, isFinal, isPast } = createGuards(self)
   return {
-    isTrainingOver: ({ context }: Known) => context.best > at(context).commit - self.constitution.windows.commit,
-    isCommitFinal: ({ context }: Known) => context.finalised >= at(context).commit,
-    isCommitPast: ({ context }: Known) => context.finalised > at(context).commit,
-    isRevealPast: ({ context }: Known) => context.finalised > at(context).reveal,
-    isMergeFinal: ({ context }: Known) => context.finalised >= at(context).merge,
-    isLastFinal: ({ context }: Known) => context.finalised >= at(context).last,
+    isTrainingOver: ({ context }: { readonly context: MinerFacts }) =>
+      context.best > at(context).commit - self.constitution.windows.commit,
+    isCommitFinal: isFinal('commit'),
+    isCommitPast: isPast('commit'),
+    isRevealPast: isPast('reveal'),
+    isMergeFinal: isFinal('merge'),
+    isLastFinal: isFinal('last'),
   }
 }

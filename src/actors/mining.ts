@@ -1,7 +1,6 @@
 /**
  * What a miner does in a cycle, step by step. When each step happens is in miner.ts.
  */
-import { NodeError } from '../errors.ts'
 import type { Cancel, MinerPorts } from '../ports.ts'
 import { cidOf } from '../protocol/codec.ts'
 import { commitmentHash, encodeRecord, saltInput } from '../protocol/commitment.ts'
@@ -10,34 +9,38 @@ import { toHex } from '../util/bytes.ts'
 import { compareText } from '../util/compare.ts'
 import {
   type CycleFacts,
+  type CycleStep,
   cardExpiry,
+  commitmentLost,
+  createSteps,
   deadlinesIn,
   domainOf,
-  type Opening,
-  openCycle,
-  readAdopted,
   type Self,
 } from './cycle.ts'
 import { readCommitments } from './fact.ts'
 import { known } from './work.ts'
 
-export type Committed = { readonly manifest: string; readonly salt: string; readonly tensors: readonly TensorEntry[] }
+/** A submission of ours, on disk before its hash went to the chain. */
+export type Made = {
+  readonly manifest: string
+  readonly salt: string
+  readonly hash: string
+  readonly tensors: readonly TensorEntry[]
+}
 
 /** What the steps of a cycle leave for one another. */
 export type MinerFacts = CycleFacts & {
-  readonly opening?: Opening
   readonly trained?: readonly TensorEntry[]
-  readonly committed?: Committed
-  readonly adopted?: string | null
+  readonly made?: Made
   /** Aborted when the training window ends: the trainer then returns what it has. */
   readonly enough: AbortController
 }
 
-export type MinerStep = 'open' | 'train' | 'commit' | 'reveal' | 'adopt'
+export type MinerStep = CycleStep | 'train' | 'commit' | 'reveal'
 type Step = (facts: MinerFacts, opts: Cancel) => Promise<Partial<MinerFacts>>
 
 export const createMining = (self: Self, group: string, ports: MinerPorts): { readonly [S in MinerStep]: Step } => ({
-  open: async ({ input }, opts) => ({ opening: await openCycle(self, ports, input, opts) }),
+  ...createSteps(self, ports),
 
   train: async ({ input, opening, enough }, opts) => {
     const model = { manifest: known(opening).base.root.model, from: [] }
@@ -54,34 +57,23 @@ export const createMining = (self: Self, group: string, ports: MinerPorts): { re
     const manifest = encodeSubmission({ network, cycle, group, base, hotkey, encoding: 'values', tensors })
     await ports.blobs.put(manifest, { codec: 'dag-cbor', withheld: true, signal })
     const salt = toHex(ports.keys.mac(saltInput(self.network, cycle, 'submission')))
-    const content = cidOf(manifest)
-    const hash = commitmentHash(self.network, { cycle, kind: 'submission', hotkey, content, salt })
+    const cid = cidOf(manifest)
+    const hash = commitmentHash(self.network, { cycle, kind: 'submission', hotkey, content: cid, salt })
     const record = encodeRecord(self.network, { kind: 'submission', cycle, hash })
     await ports.chain.writeSlot(record, { lastBlock: deadlinesIn(self, cycle).commit, signal })
-    return { committed: { manifest: content, salt, tensors } }
+    return { made: { manifest: cid, salt, hash, tensors } }
   },
 
   /** Never before the commit window is final: a copier could still commit. Never without our own commitment in it. */
-  reveal: async ({ input: { cycle }, opening, committed }, opts) => {
-    const { manifest, salt, tensors } = known(committed)
+  reveal: async ({ input: { cycle }, opening, made }, opts) => {
+    const { manifest, salt, hash, tensors } = known(made)
     const { commit } = deadlinesIn(self, cycle)
     const { snapshot } = known(opening)
     const commitments = await readCommitments(ports.chain, self.network, snapshot, commit, opts)
-    const { hotkey } = ports.keys
-    const hash = commitmentHash(self.network, { cycle, kind: 'submission', hotkey, content: manifest, salt })
-    if (commitments.get(hotkey)?.hash !== hash) {
-      throw new NodeError('COMMITMENT_LOST', {
-        what: `the commitment of cycle ${cycle} is not on chain`,
-        why: `block ${commit} holds another one, or none: another process may write with the same hotkey`,
-      })
-    }
+    if (commitments.get(ports.keys.hotkey)?.hash !== hash) throw commitmentLost('the commitment', cycle, commit)
     for (const cid of [manifest, ...tensors.map((tensor) => tensor.cid)]) await ports.blobs.release(cid)
     const card = self.voice.card(cycle, cardExpiry(self, commit))
     await self.voice.say('reveal', cycle, { kind: 'submission', manifest, salt, card }, opts)
     return {}
   },
-
-  adopt: async ({ opening }, opts) => ({
-    adopted: opening === undefined ? null : await readAdopted(self, ports, opening.snapshot, opts),
-  }),
 })

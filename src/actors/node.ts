@@ -21,8 +21,6 @@ type Context = {
   readonly best: number
   readonly finalised: number
   readonly phase: Phase | null
-  /** The root in force when the network's first cycle begins. */
-  readonly start: string | null
   /** The root in force in the next cycle, `null` while it is not known. */
   readonly root: string | null
   readonly seals: CycleInput['seals']
@@ -30,14 +28,9 @@ type Context = {
   readonly running: readonly Running[]
 }
 
-export type NodeInput = {
-  /** The genesis root; `null` under amended rules, which begin from wherever the network is. */
-  readonly start: string | null
-}
-
 export const createNodeMachine = (self: Self, cycleMachine: CycleMachine, ports: Pick<Ports, 'chain' | 'observe'>) =>
   setup({
-    types: {} as { context: Context; events: NodeMachineEvent; input: NodeInput },
+    types: {} as { context: Context; events: NodeMachineEvent },
     actors: {
       chain: fromCallback<NodeMachineEvent>(({ sendBack }) => ports.chain.watch(sendBack)),
       // Both machines take the same input and hear the same events.
@@ -69,10 +62,9 @@ export const createNodeMachine = (self: Self, cycleMachine: CycleMachine, ports:
         if (moment === null || number !== firstBlockOf(self, moment.cycle)) return
         const [previous, ...older] = context.running.toReversed()
         for (const { actor } of older) enqueue.stopChild(actor)
-        enqueue.assign(({ spawn, context: { best, start, root, seals } }) => {
+        enqueue.assign(({ spawn, context: { best, root, seals } }) => {
           const { cycle } = moment
-          const isStart = cycle === self.constitution.start.cycle
-          const input: CycleInput = { cycle, root: isStart ? start : root, seals, best, finalised: number }
+          const input: CycleInput = { cycle, root, seals, best, finalised: number }
           const begun = { cycle, actor: spawn('cycle', { id: `cycle-${cycle}`, input }) as unknown as Running['actor'] }
           return { running: previous === undefined ? [begun] : [previous, begun], root: null, seals: NO_SEALS }
         })
@@ -80,15 +72,7 @@ export const createNodeMachine = (self: Self, cycleMachine: CycleMachine, ports:
     },
   }).createMachine({
     id: 'node',
-    context: ({ input: { start } }) => ({
-      best: 0,
-      finalised: 0,
-      phase: null,
-      start,
-      root: null,
-      seals: NO_SEALS,
-      running: [],
-    }),
+    context: { best: 0, finalised: 0, phase: null, root: null, seals: NO_SEALS, running: [] },
     invoke: { src: 'chain' },
     on: {
       'block.best': {

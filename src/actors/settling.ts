@@ -16,18 +16,18 @@ import { encodeRoot, nextModel, nextRoot, type Root, recordedRewards, rewardsOf,
 import type { Snapshot } from '../protocol/snapshot.ts'
 import { domainsOf, ROUTER, trackOfGroup } from '../protocol/track.ts'
 import { rewardWindow, toWeights } from '../protocol/weight.ts'
-import { assert } from '../util/assert.ts'
 import { type Base, fetchBase } from './base.ts'
-import { deadlinesIn, holdersOf, type Opening, readAdopted, type Self } from './cycle.ts'
+import { deadlinesIn, holdersOf, type Opening, type Self } from './cycle.ts'
 import { readSlots } from './fact.ts'
 import { fetchPart, fetchRoot, fetchSubmission, storeModel, storePart } from './library.ts'
+import { bareLosses } from './measurement.ts'
 import type { ValidatorWork } from './validating.ts'
 import { known } from './work.ts'
 
 /** `certificate` is there when the cycle is certified and we hold every counted body. */
 export type Outcome = { readonly tally: Tally; readonly certificate: Certificate | null }
 
-export type SettlingStep = 'tally' | 'merge' | 'root' | 'adopt' | 'settle' | 'weigh'
+export type SettlingStep = 'tally' | 'merge' | 'root' | 'settle' | 'weigh'
 
 export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S in SettlingStep]: ValidatorWork } => ({
   tally: async ({ input: { cycle }, opening, outcome }, opts) => {
@@ -36,7 +36,7 @@ export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S
     const hashes = reportHashes(snapshot, await readSlots(ports.chain, self.network, report, opts))
     const bitmaps = attestations(snapshot, await readSlots(ports.chain, self.network, attest, opts))
     const result = tally(snapshot, hashes, bitmaps)
-    if (outcome === undefined) shareBodies(self, ports, lackedBodies(snapshot, result.counted, bitmaps), opts)
+    if (outcome === undefined) shareBodies(self, lackedBodies(snapshot, result.counted, bitmaps), opts)
     const isWhole = result.certified && holdsBodies(self, result)
     const certificate = isWhole ? certify(snapshot, result, self.inbox.reports) : null
     return { outcome: { tally: result, certificate } }
@@ -51,9 +51,7 @@ export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S
     const merged = new Map<string, readonly string[]>()
     for (const plan of settlement.groups) {
       if (plan.action !== 'merge') continue
-      const track = trackOfGroup(constitution, plan.group)
-      assert(track !== undefined, 'what is merged is a group of a track')
-      const { etaPpm } = track.merge
+      const { etaPpm } = trackOfGroup(constitution, plan.group).merge
       merged.set(plan.group, await mergePart(self, ports, base, plan.group, plan.members, etaPpm, opts))
     }
     if (settlement.router !== null) {
@@ -73,10 +71,6 @@ export const createSettling = (self: Self, ports: ValidatorPorts): { readonly [S
     await ports.chain.writeSlot(encodeRecord(self.network, slot), { lastBlock: deadlinesIn(self, cycle).merge, signal })
     return {}
   },
-
-  adopt: async ({ opening }, opts) => ({
-    adopted: opening === undefined ? null : await readAdopted(self, ports, opening.snapshot, opts),
-  }),
 
   /** Tells how the cycle ended, when this is known, with losses on sets that no rule reads. */
   settle: async ({ input: { cycle }, opening, outcome, adopted }, opts) => {
@@ -138,20 +132,12 @@ export const holdsBodies = ({ inbox }: Self, { counted, cycle }: Tally): boolean
 
 /**
  * Says again, in its author's envelope, what somebody else lacks: whoever sends its body to a majority alone would keep
- * the rest from merging. A courtesy: nothing waits for it, and gossip carries equal messages once, however many say them.
+ * the rest from merging. Gossip carries equal messages once, however many say them.
  */
-function shareBodies(
-  { inbox }: Self,
-  { network, log }: Pick<ValidatorPorts, 'network' | 'log'>,
-  lacked: readonly string[],
-  opts: Cancel,
-): void {
+function shareBodies({ inbox, voice }: Self, lacked: readonly string[], opts: Cancel): void {
   for (const hotkey of lacked) {
     const bytes = inbox.bytesOf(hotkey)
-    if (bytes === null) continue
-    network
-      .publish('report', bytes, opts)
-      .catch((error) => log.warn('a body was not said again', { why: String(error) }))
+    if (bytes !== null) voice.repeat('report', bytes, opts)
   }
 }
 
@@ -224,14 +210,7 @@ async function heldOutLosses(
   for (const domain of domainsOf(self.constitution)) {
     const samples = await data.heldOut(domain, opts)
     const mean = async (manifest: string): Promise<number> => {
-      const task = {
-        model: { manifest, from },
-        overlay: { kind: 'none' },
-        samples,
-        checkpoints: [],
-        goOn: () => true,
-      } as const
-      const all = await evaluator.losses(task, opts)
+      const all = await bareLosses(evaluator, { manifest, from }, samples, opts)
       return all.reduce((sum, loss) => sum + loss, 0) / all.length / 1e9
     }
     const before = await mean(base.root.model)

@@ -39,26 +39,22 @@ export function startNode(options: NodeOptions, role: RoleOptions, verify: Verif
   const { constitution, privateAllowed } = options
   assert(constitution.predecessor === null, 'amendments are adopted, but no node acts on them yet')
   const network = networkOf(constitution)
+  const stopped = new AbortController()
   const inbox = createInbox(
     { network, constitution, privateAllowed },
     {
       verify,
       heard: ({ kind }, bytes, wasEarly) => {
         actor.send({ type: 'message.heard' })
-        if (wasEarly) passOn(kind, bytes)
+        if (wasEarly) voice.repeat(kind, bytes, { signal: stopped.signal })
       },
     },
   )
-  const { signal } = new AbortController()
-  const passOn = (kind: MessageKind, bytes: Uint8Array): void => {
-    ports.network.publish(kind, bytes, { signal }).catch(() => ports.log.debug('not passed on', { kind }))
-  }
   const voice = createVoice(network, (kind, bytes) => inbox.gate(kind)(ports.network.self.peerId, bytes), ports)
   const self: Self = { network, constitution, inbox, voice }
   const cycle: CycleMachine =
     role.role === 'miner' ? createMiner(self, role.group, role.ports) : createValidator(self, role.ports)
-  const start = rootCid(genesisRoot(constitution))
-  const actor = createActor(createNodeMachine(self, cycle, ports), { clock: ports.clock, input: { start } })
+  const actor = createActor(createNodeMachine(self, cycle, ports), { clock: ports.clock })
 
   const unsubscribe = KINDS_HEARD[role.role].map((kind) => ports.network.subscribe(kind, inbox.gate(kind)))
   tellStart(options, role.role, ports)
@@ -67,6 +63,7 @@ export function startNode(options: NodeOptions, role: RoleOptions, verify: Verif
     stop: () => {
       for (const end of unsubscribe) end()
       actor.stop()
+      stopped.abort()
     },
   }
 }

@@ -6,6 +6,7 @@ import { NodeError } from '../errors.ts'
 import type { Happening } from '../event.ts'
 import type { Cancel, ValidatorPorts } from '../ports.ts'
 import { reportHashes } from '../protocol/agreement.ts'
+import { BEACON_BLOCKS } from '../protocol/clock.ts'
 import { encode } from '../protocol/codec.ts'
 import { bitmapOf, commitmentHash, encodeRecord, NO_HASH, type SlotRecord, saltInput } from '../protocol/commitment.ts'
 import { toSs58 } from '../protocol/hotkey.ts'
@@ -14,7 +15,16 @@ import { shardShape } from '../protocol/shard.ts'
 import type { Track } from '../protocol/track.ts'
 import { toHex, utf8 } from '../util/bytes.ts'
 import { compareText } from '../util/compare.ts'
-import { type CycleFacts, deadlinesIn, lastCall, type Opening, openCycle, type Self, tellFailure } from './cycle.ts'
+import {
+  type CycleFacts,
+  type CycleStep,
+  commitmentLost,
+  createSteps,
+  deadlinesIn,
+  lastCall,
+  type Self,
+  tellFailure,
+} from './cycle.ts'
 import {
   type Evaluation,
   type EvaluationInput,
@@ -33,7 +43,6 @@ export type Made = { readonly report: Report; readonly cid: string; readonly sal
 
 /** What the steps of a cycle leave for one another. */
 export type ValidatorFacts = CycleFacts & {
-  readonly opening?: Opening
   readonly commitments?: ReadonlyMap<string, Written>
   readonly evaluation?: Evaluation
   readonly made?: Made
@@ -41,20 +50,17 @@ export type ValidatorFacts = CycleFacts & {
   readonly outcome?: Outcome
   /** The root that we computed. */
   readonly computed?: string
-  readonly adopted?: string | null
 }
 
-export type ValidatorStep = 'open' | 'match' | 'unseal' | 'evaluate' | 'report' | 'exchange' | 'attest' | SettlingStep
+type ReportStep = 'match' | 'unseal' | 'evaluate' | 'report' | 'exchange' | 'attest'
+export type ValidatorStep = CycleStep | ReportStep | SettlingStep
 export type ValidatorWork = (facts: ValidatorFacts, opts: Cancel) => Promise<Partial<ValidatorFacts>>
-
-/** The beacon of the public pool: the second block after the reveal window (protocol §5). */
-export const BEACON_BLOCKS = 2
 
 export const createValidating = (
   self: Self,
   ports: ValidatorPorts,
 ): { readonly [S in ValidatorStep]: ValidatorWork } => ({
-  open: async ({ input }, opts) => ({ opening: await openCycle(self, ports, input, opts) }),
+  ...createSteps(self, ports),
 
   match: async ({ input: { cycle }, opening }, opts) => {
     const block = deadlinesIn(self, cycle).commit
@@ -96,7 +102,7 @@ export const createValidating = (
     const hashes = reportHashes(known(opening).snapshot, await readSlots(ports.chain, self.network, block, opts))
     self.inbox.learn({ hashes, block })
     if (made === undefined) return {}
-    if (hashes.get(ports.keys.hotkey) !== made.hash) throw reportLost(cycle, block)
+    if (hashes.get(ports.keys.hotkey) !== made.hash) throw commitmentLost('the hash of the report', cycle, block)
     await ports.blobs.release(made.cid)
     const message = { salt: made.salt, report: encodeReport(made.report) }
     await self.voice.say('report', cycle, message, opts)
@@ -187,12 +193,6 @@ const dataMissing = (cycle: number): NodeError =>
   new NodeError('DATA_MISSING', {
     what: `nothing to judge the submissions of cycle ${cycle} on`,
     why: 'no validator opened a sealed shard, and there is no public pool that can be fetched',
-  })
-
-const reportLost = (cycle: number, block: number): NodeError =>
-  new NodeError('COMMITMENT_LOST', {
-    what: `the hash of the report of cycle ${cycle} is not on chain`,
-    why: `block ${block} holds another one, or none: another process may write with the same hotkey`,
   })
 
 /** The body with the shards sealed for the next cycle, and the hash that commits to it. */

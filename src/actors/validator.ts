@@ -9,11 +9,12 @@
 import { assign, fromPromise, sendParent, setup } from 'xstate'
 import { NodeError } from '../errors.ts'
 import type { ValidatorPorts } from '../ports.ts'
-import type { Deadlines } from '../protocol/clock.ts'
+import { BEACON_BLOCKS } from '../protocol/clock.ts'
 import {
   type CycleEvent,
   type CycleInput,
   type CycleRooted,
+  createGuards,
   deadlinesIn,
   lastCall,
   type Self,
@@ -22,7 +23,7 @@ import {
   tellLate,
 } from './cycle.ts'
 import { holdsBodies } from './settling.ts'
-import { BEACON_BLOCKS, createValidating, sealsOf, type ValidatorFacts, type ValidatorStep } from './validating.ts'
+import { createValidating, sealsOf, type ValidatorFacts, type ValidatorStep } from './validating.ts'
 import { createWork, type Task } from './work.ts'
 
 const work = createWork<ValidatorFacts>()
@@ -138,24 +139,23 @@ function bodyMissing({ inbox }: Self, counted: readonly string[]): NodeError {
 
 type Known = { readonly context: ValidatorFacts }
 
-/** Every wait ends with a block; a write for a deadline is told when that is final, so its wait ends one block later. */
 const guardsOf = (self: Self) => {
-  const at = ({ input }: ValidatorFacts): Deadlines => deadlinesIn(self, input.cycle)
+  const { at, isFinal, isPast } = createGuards(self)
   return {
-    isCommitFinal: ({ context }: Known) => context.finalised >= at(context).commit,
+    isCommitFinal: isFinal('commit'),
     isUnmatched: ({ context }: Known) => context.commitments === undefined,
-    isRevealFinal: ({ context }: Known) => context.finalised >= at(context).reveal,
+    isRevealFinal: isFinal('reveal'),
     isBeaconFinal: ({ context }: Known) => context.finalised >= at(context).reveal + BEACON_BLOCKS,
     isTooLateToReport: ({ context }: Known) => context.best > lastCall(at(context).report),
-    isReportFinal: ({ context }: Known) => context.finalised >= at(context).report,
-    isReportPast: ({ context }: Known) => context.finalised > at(context).report,
+    isReportFinal: isFinal('report'),
+    isReportPast: isPast('report'),
     isTooLateToAttest: ({ context }: Known) => context.best >= lastCall(at(context).attest),
     /** All bodies are here, or waiting longer would cost the attestation. */
     isTimeToAttest: ({ context }: Known) =>
       context.best >= lastCall(at(context).attest) ||
       [...(self.inbox.known.hashes?.keys() ?? [])].every((hotkey) => self.inbox.reports.has(hotkey)),
-    isAttestFinal: ({ context }: Known) => context.finalised >= at(context).attest,
-    isAttestPast: ({ context }: Known) => context.finalised > at(context).attest,
+    isAttestFinal: isFinal('attest'),
+    isAttestPast: isPast('attest'),
     /** Nothing was certified, or we hold every body that it was certified from. */
     isTallied: ({ context: { outcome } }: Known) =>
       outcome !== undefined && (outcome.certificate !== null || !outcome.tally.certified),
@@ -165,10 +165,10 @@ const guardsOf = (self: Self) => {
     isComplete: ({ context: { outcome } }: Known) => outcome !== undefined && holdsBodies(self, outcome.tally),
     isLastCallToMerge: ({ context }: Known) => context.best >= lastCall(at(context).merge),
     isTooLateToMerge: ({ context }: Known) => context.best > lastCall(at(context).merge),
-    isMergeFinal: ({ context }: Known) => context.finalised >= at(context).merge,
-    isMergePast: ({ context }: Known) => context.finalised > at(context).merge,
-    isLastFinal: ({ context }: Known) => context.finalised >= at(context).last,
-    isLastPast: ({ context }: Known) => context.finalised > at(context).last,
+    isMergeFinal: isFinal('merge'),
+    isMergePast: isPast('merge'),
+    isLastFinal: isFinal('last'),
+    isLastPast: isPast('last'),
     /** From here on the engine is needed for the next cycle. */
     isNextRevealFinal: ({ context }: Known) => context.finalised >= deadlinesIn(self, context.input.cycle + 1).reveal,
   }

@@ -16,6 +16,8 @@ export type Voice = {
   /** A card, and what the chain will say anyway: courtesies. Nothing waits for them, and none of them fails a step. */
   readonly sayCard: (cycle: number, expires: number, opts: Cancel) => void
   readonly sayRecord: (slot: SlotRecord, opts: Cancel) => void
+  /** What somebody said, once more in its author's envelope, for who may lack it: a courtesy as well. */
+  readonly repeat: (kind: MessageKind, bytes: Uint8Array, opts: Cancel) => void
 }
 
 type Mouth = Pick<Ports, 'keys' | 'network' | 'clock' | 'log'>
@@ -28,11 +30,16 @@ export function createVoice(network: Network, echo: Echo, { keys, network: gossi
     const shape = MESSAGE_RULES[kind].shape as Shape<Bodies[K]>
     return seal(network, { kind, cycle, hotkey: keys.hotkey }, shape, body, keys.sign)
   }
-  const send = (kind: MessageKind, bytes: Uint8Array, opts: Cancel): Promise<void> => {
+  const say: Voice['say'] = (kind, cycle, body, opts) => {
+    const bytes = sealed(kind, cycle, body)
     echo(kind, bytes)
     return gossip.publish(kind, bytes, opts)
   }
-  const say: Voice['say'] = (kind, cycle, body, opts) => send(kind, sealed(kind, cycle, body), opts)
+  const repeat: Voice['repeat'] = (kind, bytes, opts) => {
+    gossip
+      .publish(kind, bytes, opts)
+      .catch((error) => log.warn('a courtesy was not said', { kind, why: String(error) }))
+  }
   const card: Voice['card'] = (cycle, expires) => {
     // Time only orders a hotkey's own cards; no rule compares it with anybody else's.
     const claim = { expires, sequence: Math.floor(clock.now()) }
@@ -41,7 +48,8 @@ export function createVoice(network: Network, echo: Echo, { keys, network: gossi
     return sealed('card', cycle, { ...claim, peerId, addresses, proof })
   }
   const offer = (kind: MessageKind, bytes: Uint8Array, opts: Cancel): void => {
-    send(kind, bytes, opts).catch((error) => log.warn('a courtesy was not said', { kind, why: String(error) }))
+    echo(kind, bytes)
+    repeat(kind, bytes, opts)
   }
   return {
     card,
@@ -49,5 +57,6 @@ export function createVoice(network: Network, echo: Echo, { keys, network: gossi
     sayCard: (cycle, expires, opts) => offer('card', card(cycle, expires), opts),
     sayRecord: (slot, opts) =>
       offer('record', sealed('record', slot.cycle, { record: encodeRecord(network, slot) }), opts),
+    repeat,
   }
 }

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises'
 import { NodeError } from '../errors.ts'
 import { cycleBlocks, deadlinesOf } from '../protocol/clock.ts'
 import { type Constitution, constitutionCid, parseConstitution } from '../protocol/constitution.ts'
+import { repeatedKey } from '../protocol/json-reader.ts'
 import { CONSTITUTION_BYTES_MAX } from '../protocol/limits.ts'
 import { Flaw } from '../protocol/schema.ts'
 import { groupsOf } from '../protocol/track.ts'
@@ -33,7 +34,9 @@ export async function run(
 /** Reads and judges a constitution that a person wrote. */
 async function readConstitution(file: string): Promise<Constitution> {
   const text = await readText(file)
-  const constitution = parseConstitution(parseJson(text, file))
+  const json = parseJson(text, file)
+  const twice = repeatedKey(text)
+  const constitution = twice === null ? parseConstitution(json) : new Flaw(twice, 'comes twice')
   if (!(constitution instanceof Flaw)) return constitution
   throw new NodeError('CONSTITUTION_INVALID', {
     what: `${printable(file)}: ${printable(constitution.field)} ${printable(constitution.problem)}`,

@@ -95,7 +95,10 @@ export function certify(snapshot: Snapshot, counted: Tally, reports: ReadonlyMap
     counted: counted.counted,
     rows: certifyRows(bodies, median),
     worse: certifyLosses(bodies, median),
-    amendment: supported(bodies, snapshot.stakeTotal),
+    amendment: quorumOf(
+      bodies.map(({ report, stake }) => [report.amendment, stake]),
+      snapshot.stakeTotal,
+    ),
   }
 }
 
@@ -190,24 +193,9 @@ function certifyLosses(bodies: readonly Body[], median: Median): ReadonlyMap<str
   return new Map([...differences].map(([group, all]) => [group, median(all)]))
 }
 
-function supported(bodies: readonly Body[], stakeTotal: bigint): string | null {
-  const support = new Map<string, bigint>()
-  for (const { report, stake } of bodies) {
-    if (report.amendment !== null) support.set(report.amendment, (support.get(report.amendment) ?? 0n) + stake)
-  }
-  for (const [amendment, stake] of support) if (isQuorum(stake, stakeTotal)) return amendment
-  return null
-}
-
 /** The root that two thirds of the stake put on chain by D, or `null`: then the previous one stays. */
 export function adoptedRoot(snapshot: Snapshot, slots: Slots): string | null {
-  const support = new Map<string, bigint>()
-  for (const { hotkey, stake } of snapshot.validators) {
-    const slot = slots.get(hotkey)
-    if (slot?.kind === 'root' && slot.cycle === snapshot.cycle)
-      support.set(slot.root, (support.get(slot.root) ?? 0n) + stake)
-  }
-  return quorumOf(support, snapshot.stakeTotal)
+  return rootOf(snapshot, slots, (slot) => (slot.kind === 'root' ? slot.root : null))
 }
 
 /**
@@ -215,17 +203,25 @@ export function adoptedRoot(snapshot: Snapshot, slots: Slots): string | null {
  * when none was adopted. A proposal is never counted.
  */
 export function repeatedRoot(snapshot: Snapshot, slots: Slots): string | null {
-  const support = new Map<string, bigint>()
-  for (const { hotkey, stake } of snapshot.validators) {
-    const slot = slots.get(hotkey)
-    if (slot === undefined || slot.kind === 'submission' || slot.cycle !== snapshot.cycle) continue
-    const root = slot.kind === 'root' ? slot.base : slot.root
-    support.set(root, (support.get(root) ?? 0n) + stake)
-  }
-  return quorumOf(support, snapshot.stakeTotal)
+  return rootOf(snapshot, slots, (slot) =>
+    slot.kind === 'submission' ? null : slot.kind === 'root' ? slot.base : slot.root,
+  )
 }
 
-function quorumOf(support: ReadonlyMap<string, bigint>, stakeTotal: bigint): string | null {
-  for (const [root, stake] of support) if (isQuorum(stake, stakeTotal)) return root
+function rootOf(snapshot: Snapshot, slots: Slots, named: (slot: SlotRecord) => string | null): string | null {
+  const votes = snapshot.validators.map(({ hotkey, stake }): Vote => {
+    const slot = slots.get(hotkey)
+    return [slot?.cycle === snapshot.cycle ? named(slot) : null, stake]
+  })
+  return quorumOf(votes, snapshot.stakeTotal)
+}
+
+type Vote = readonly [named: string | null, stake: bigint]
+
+/** What two thirds of the stake name. */
+function quorumOf(votes: readonly Vote[], stakeTotal: bigint): string | null {
+  const support = new Map<string, bigint>()
+  for (const [named, stake] of votes) if (named !== null) support.set(named, (support.get(named) ?? 0n) + stake)
+  for (const [named, stake] of support) if (isQuorum(stake, stakeTotal)) return named
   return null
 }

@@ -65,6 +65,9 @@ export function momentAt(clockwork: Clockwork, block: number): Moment | null {
   throw new Error('broken invariant: the windows of a cycle cover it')
 }
 
+/** The beacon of the public pool is the second block after the reveal window (protocol §5). */
+export const BEACON_BLOCKS = 2
+
 /** The blocks of one cycle whose finalised state all peers read. A, B and D are the deadlines of protocol §6. */
 export type Deadlines = {
   readonly cycle: number

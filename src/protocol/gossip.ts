@@ -25,6 +25,8 @@ export type View = CardView &
   RevealView &
   ShardView &
   ReportView & {
+    /** The open one. */
+    readonly cycle: number
     readonly verify: Verify
     /** Validators whose records are worth hearing. */
     readonly validators: { has(hotkey: string): boolean }
@@ -41,15 +43,17 @@ export type Bodies = {
 
 type Rule<B> = {
   readonly shape: Shape<B>
+  /** By how many cycles it may miss the open one: a cycle does not begin everywhere at once. */
+  readonly cyclesOff: 0 | 1
   readonly judge: (view: View, envelope: Envelope, body: B) => Verdict
 }
 
 export const MESSAGE_RULES: { readonly [K in MessageKind]: Rule<Bodies[K]> } = {
-  card: { shape: cardShape, judge: judgeCard },
-  reveal: { shape: revealShape, judge: judgeRevealWithCard },
-  shard: { shape: openingShape, judge: judgeOpening },
-  report: { shape: reportMessageShape, judge: judgeReport },
-  record: { shape: recordMessageShape, judge: judgeRecord },
+  card: { shape: cardShape, cyclesOff: 1, judge: judgeCard },
+  reveal: { shape: revealShape, cyclesOff: 0, judge: judgeRevealWithCard },
+  shard: { shape: openingShape, cyclesOff: 0, judge: judgeOpening },
+  report: { shape: reportMessageShape, cyclesOff: 0, judge: judgeReport },
+  record: { shape: recordMessageShape, cyclesOff: 0, judge: judgeRecord },
 }
 
 export type Message = {
@@ -87,7 +91,10 @@ export function readBody(kind: MessageKind, envelope: Envelope): Message | Flaw 
 
 /** The judgement without the signature. An early message is judged by the same rule again when its window is final. */
 export function judgeBody(view: View, { kind, envelope, body }: Message): Verdict {
-  return (MESSAGE_RULES[kind] as Rule<typeof body>).judge(view, envelope, body)
+  const { cyclesOff, judge } = MESSAGE_RULES[kind] as Rule<typeof body>
+  if (envelope.cycle < view.cycle - cyclesOff) return ignore('CYCLE_PAST')
+  if (envelope.cycle > view.cycle + cyclesOff) return ignore('CYCLE_FUTURE')
+  return judge(view, envelope, body)
 }
 
 /** A reveal brings its author's card; a card that is only ignored takes nothing from the reveal. */
@@ -114,7 +121,7 @@ function judgeCarried(
   if (inner instanceof Flaw || inner.kind !== 'card' || inner.hotkey !== hotkey) return foreign
   const message = readBody('card', inner)
   if (message instanceof Flaw || message.kind !== 'card') return foreign
-  const verdict = judgeCard(view, inner, message.body)
+  const verdict = judgeBody(view, message)
   const isForged = verdict.kind === 'accept' && !isSigned(view.network, inner, view.verify)
   return { verdict: isForged ? reject('SIGNATURE_BAD') : verdict, card: message.body }
 }
@@ -123,8 +130,6 @@ function judgeCarried(
 export const recordKey = (hotkey: string, slot: SlotRecord): string => `${slot.cycle}/${slot.kind}/${hotkey}`
 
 function judgeRecord(view: View, { cycle, hotkey }: Envelope, { record: bytes }: RecordMessage): Verdict {
-  if (cycle < view.cycle) return ignore('CYCLE_PAST')
-  if (cycle > view.cycle) return ignore('CYCLE_FUTURE')
   const slot = decodeRecord(view.network, bytes)
   if (slot === null || slot.cycle !== cycle || slot.kind === 'submission') return reject('RECORD_FOREIGN')
   if (!view.validators.has(hotkey)) return ignore('VALIDATOR_UNCOUNTED')

@@ -1,10 +1,13 @@
 /**
- * The part of JSON that a safetensors header needs, read strictly and in one pass.
+ * The part of JSON that a safetensors header needs, read strictly and in one pass; and what `JSON.parse` does not tell of
+ * a text that it reads.
  *
  * `JSON.parse` keeps the last of two equal keys in silence and builds whatever a peer nests. Here the caller reads every
  * value itself and knows what may come, so nothing recurses, no key is lost, and nothing unexpected is ever built.
  * A reader answers null (or false) when the text does not continue as it must; it never throws.
  */
+
+import { assert } from '../util/assert.ts'
 
 /** Where a reader stands in a text that was valid UTF-8. */
 export type Cursor = { readonly text: string; at: number }
@@ -100,4 +103,23 @@ export function readObject(cursor: Cursor, readValue: (key: string) => boolean |
     if (take(cursor, BRACE_CLOSE)) return true
     if (!take(cursor, COMMA)) return false
   }
+}
+
+/** Keys with their colon, braces, and other strings, in which nothing is either. */
+const KEYS = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|[{}]/g
+
+/** The first key that comes twice in one object of a text that `JSON.parse` has read: it kept the last in silence. */
+export function repeatedKey(text: string): string | null {
+  const objects: Set<string>[] = []
+  for (const [token, colon] of text.matchAll(KEYS)) {
+    if (token === '{') objects.push(new Set())
+    else if (token === '}') objects.pop()
+    if (colon === undefined) continue
+    const key: string = JSON.parse(token.slice(0, -colon.length))
+    const keys = objects.at(-1)
+    assert(keys !== undefined, 'a key stands in an object')
+    if (keys.has(key)) return key
+    keys.add(key)
+  }
+  return null
 }

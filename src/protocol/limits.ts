@@ -47,6 +47,12 @@ export const CARD_BYTES_MAX = 3 * 1024
 export const ADDRESSES_MAX = 8
 export const ADDRESS_CHARS_MAX = 256
 
+/**
+ * New cards of one hotkey that are heard and passed on in a cycle. An honest one signs two, those of the cycles beside it
+ * may come in it too, and two are for a restart.
+ */
+export const CARDS_MAX = 8
+
 /** A sealed shard: 256 sequences of 4,096 tokens of four bytes are 4 MiB, and the frame. */
 export const SHARD_BYTES_MAX = 5 * 1024 * 1024
 export const SHARD_SEQUENCES_MAX = 4_096

@@ -11,7 +11,7 @@ import { addressShape, isDialable } from './address.ts'
 import { cidBytes } from './codec.ts'
 import type { Network } from './constitution.ts'
 import type { Envelope } from './envelope.ts'
-import { ADDRESSES_MAX, BLOCK_MAX } from './limits.ts'
+import { ADDRESSES_MAX, BLOCK_MAX, CARDS_MAX } from './limits.ts'
 import { blob, integer, list, record, type TypeOf, text } from './schema.ts'
 import { ACCEPT, ignore, reject, type Verdict } from './verdict.ts'
 
@@ -67,6 +67,8 @@ export type CardView = {
   readonly registered: { has(hotkey: string): boolean }
   /** The card that we hold of a hotkey. */
   readonly cards: { get(hotkey: string): { readonly sequence: number } | undefined }
+  /** How many of its cards were accepted in the open cycle. */
+  readonly cardsHeard: { get(hotkey: string): number | undefined }
 }
 
 export function judgeCard(view: CardView, { hotkey }: Pick<Envelope, 'hotkey'>, card: PeerCard): Verdict {
@@ -79,6 +81,8 @@ export function judgeCard(view: CardView, { hotkey }: Pick<Envelope, 'hotkey'>, 
   if (!view.registered.has(hotkey)) return ignore('HOTKEY_UNREGISTERED')
   const held = view.cards.get(hotkey)
   if (held !== undefined && held.sequence >= card.sequence) return ignore('CARD_SUPERSEDED')
+  // Sequences that rise for ever would make the whole mesh pass on whatever one key signs.
+  if ((view.cardsHeard.get(hotkey) ?? 0) >= CARDS_MAX) return ignore('CARD_TOO_MANY')
   return isProven(view.network, hotkey, card) ? ACCEPT : reject('CARD_PEER_UNPROVEN')
 }
 

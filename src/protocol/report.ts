@@ -110,7 +110,6 @@ export const reportMessageShape = record({ salt: id(SALT_BYTES), report: blob(RE
 export type ReportMessage = TypeOf<typeof reportMessageShape>
 
 export type ReportView = {
-  readonly cycle: number
   readonly terms: ReportTerms | null
   /** Who may be in the snapshot, while `terms` is not known. */
   readonly validators: { has(hotkey: string): boolean }
@@ -124,8 +123,6 @@ export function judgeReport(
   { cycle, hotkey }: Pick<Envelope, 'cycle' | 'hotkey'>,
   { salt, report }: ReportMessage,
 ): Verdict {
-  if (cycle < view.cycle) return ignore('CYCLE_PAST')
-  if (cycle > view.cycle) return ignore('CYCLE_FUTURE')
   if (view.reports.has(hotkey)) return ignore('KNOWN')
   // Before EARLY: what waits for its window takes room, and anybody can make a key.
   const voices = view.terms?.snapshot.placeOf ?? view.validators

@@ -43,7 +43,6 @@ type Commitment<S extends SlotRecord> = Extract<S, { readonly kind: 'submission'
 
 export type RevealView = {
   readonly network: Network
-  readonly cycle: number
   readonly registered: { has(hotkey: string): boolean }
   /** What the slots held at the end of the commit window, or `null` while that block is not final. */
   readonly commitments: ReadonlyMap<
@@ -58,8 +57,6 @@ export function judgeReveal(
   { cycle, hotkey }: Pick<Envelope, 'cycle' | 'hotkey'>,
   reveal: Reveal,
 ): Verdict {
-  if (cycle < view.cycle) return ignore('CYCLE_PAST')
-  if (cycle > view.cycle) return ignore('CYCLE_FUTURE')
   if (view.reveals.has(hotkey)) return ignore('KNOWN')
   // Before EARLY: what waits for its window takes room, and anybody can make a key.
   if (!view.registered.has(hotkey)) return ignore('HOTKEY_UNREGISTERED')

@@ -194,9 +194,7 @@ function groupStates(
     const best = push(held?.best ?? [], Math.max(0, ...own.map(({ score }) => score)))
     const gained = own.reduce((sum, { marginal }) => sum + marginal, 0)
     const merged = push(held?.merged ?? [], Math.min(gained, LOSS_NANO_MAX))
-    const track = trackOfGroup(constitution, name)
-    assert(track !== undefined, 'every group is in a track')
-    const { scoring } = track
+    const { scoring } = trackOfGroup(constitution, name)
     const epsilon = epsilonOf(best, scoring)
     return { group: name, best, merged, epsilon, reference: referenceGain(merged, scoring.referenceMin) }
   })

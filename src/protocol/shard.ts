@@ -106,7 +106,6 @@ export const openingShape = record({
 export type ShardOpening = TypeOf<typeof openingShape>
 
 export type ShardView = {
-  readonly cycle: number
   /** True once the last block of the reveal window is final. */
   readonly open: boolean
   /** What a validator sealed for this cycle, as `domain` → CID, from its report of the cycle before. */
@@ -116,13 +115,7 @@ export type ShardView = {
 
 export const openingKey = (hotkey: string, domain: string): string => `${hotkey}/${domain}`
 
-export function judgeOpening(
-  view: ShardView,
-  { cycle, hotkey }: Pick<Envelope, 'cycle' | 'hotkey'>,
-  opening: ShardOpening,
-): Verdict {
-  if (cycle < view.cycle) return ignore('CYCLE_PAST')
-  if (cycle > view.cycle) return ignore('CYCLE_FUTURE')
+export function judgeOpening(view: ShardView, { hotkey }: Pick<Envelope, 'hotkey'>, opening: ShardOpening): Verdict {
   if (view.openings.has(openingKey(hotkey, opening.domain))) return ignore('KNOWN')
   const sealed = view.seals.get(hotkey)
   // Whoever missed the report of the cycle before cannot know what was sealed in it.
@@ -134,7 +127,7 @@ export function judgeOpening(
 export type OpenedShard = { readonly hotkey: string; readonly stake: bigint; readonly sequences: number }
 export type ShardUse =
   | { readonly source: 'sealed'; readonly hotkeys: readonly string[]; readonly sequencesEach: number }
-  | { readonly source: 'pool'; readonly sequences: number }
+  | { readonly source: 'pool' }
 
 /**
  * Which opened shards of a domain are used, and how many sequences of each: the largest stakes first, `samples` in all,
@@ -144,7 +137,7 @@ export type ShardUse =
  */
 export function planShards(opened: readonly OpenedShard[], stakeTotal: bigint, samples: number): ShardUse {
   const staked = opened.filter(({ stake }) => stake > 0n)
-  if (staked.length === 0) return { source: 'pool', sequences: samples }
+  if (staked.length === 0) return { source: 'pool' }
   const usual = weightedLowerMedian(staked.map(({ sequences: value, stake: weight }) => ({ value, weight })))
   const asked = Math.min(usual, Math.floor(samples / Math.min(staked.length, SHARDS_MAX)))
   const usable = staked
@@ -153,7 +146,7 @@ export function planShards(opened: readonly OpenedShard[], stakeTotal: bigint, s
   const count = Math.min(usable.length, SHARDS_MAX, Math.floor(samples / SHARD_SEQUENCES_MIN))
   const chosen = usable.slice(0, count)
   const stake = chosen.reduce((sum, shard) => sum + shard.stake, 0n)
-  if (count === 0 || !isQuorum(stake, stakeTotal)) return { source: 'pool', sequences: samples }
+  if (count === 0 || !isQuorum(stake, stakeTotal)) return { source: 'pool' }
   const each = Math.min(Math.floor(samples / count), ...chosen.map((shard) => shard.sequences))
   return { source: 'sealed', hotkeys: chosen.map((shard) => shard.hotkey), sequencesEach: each }
 }

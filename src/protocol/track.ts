@@ -4,6 +4,7 @@
  * A track's kind decides what a submission is, how it is judged and what becomes of the accepted ones. There is one kind so
  * far, `experts`; another is a new row in `TRACK_RULES`, and the compiler lists what it owes.
  */
+import { assert } from '../util/assert.ts'
 import type { Constitution } from './constitution.ts'
 import {
   DOMAINS_MAX,
@@ -159,8 +160,11 @@ export const groupsOf = (constitution: Pick<Constitution, 'tracks'>): readonly G
 export const domainsOf = (constitution: Pick<Constitution, 'tracks'>): readonly string[] =>
   constitution.tracks.flatMap((track) => track.domains.map((domain) => domain.name))
 
-export const trackOfGroup = (constitution: Pick<Constitution, 'tracks'>, group: string): Track | undefined =>
-  constitution.tracks.find((track) => track.groups.some((g) => g.name === group))
+export function trackOfGroup({ tracks }: Pick<Constitution, 'tracks'>, group: string): Track {
+  const found = tracks.find((track) => track.groups.some((g) => g.name === group))
+  assert(found !== undefined, 'a group is in a track of its constitution')
+  return found
+}
 
 /** Every k cycles the routing rows may be recalibrated (protocol §7); never in cycle 0, when nothing has changed yet. */
 export const isRouterCycle = (constitution: Pick<Constitution, 'tracks'>, cycle: number): boolean =>

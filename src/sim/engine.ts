@@ -2,13 +2,12 @@
  * The engine of the simulation: trains, judges and merges the toy model behind the Trainer and Evaluator ports. Tensors,
  * manifests, digests and the arithmetic of the merge are the real ones.
  */
+import { fetchModel, fetchPart } from '../actors/library.ts'
 import { NodeError } from '../errors.ts'
 import type { Blobs, Cancel, Evaluator, MergeMember, ModelRef, Overlay, Trainer } from '../ports.ts'
 import { rawCidOf } from '../protocol/codec.ts'
-import { MANIFEST_BYTES_MAX } from '../protocol/limits.ts'
-import { decodeModel, decodePage, type TensorEntry } from '../protocol/manifest.ts'
+import type { TensorEntry } from '../protocol/manifest.ts'
 import { allFinite, judgeNorm, mergeTensor, normSquares } from '../protocol/merge-tensor.ts'
-import { Flaw } from '../protocol/schema.ts'
 import { isTrainable, tensorDigest } from '../protocol/tensor.ts'
 import { assert } from '../util/assert.ts'
 import { toHex } from '../util/bytes.ts'
@@ -37,19 +36,17 @@ export async function storeTensor(
   return { name, dtype, shape, bytes: bytes.length, sha256: toHex(tensorDigest(dtype, shape, bytes)), cid }
 }
 
+/** All tensors of a model, by name; what is malformed has none. */
 export async function modelTensors(
   blobs: Blobs,
-  model: ModelRef,
+  { manifest, from }: ModelRef,
   { signal }: Cancel,
 ): Promise<ReadonlyMap<string, TensorEntry>> {
-  const opts = { bytesMax: MANIFEST_BYTES_MAX, from: model.from, signal }
-  const manifest = decodeModel(await blobs.get(model.manifest, opts))
-  const tensors = new Map<string, TensorEntry>()
-  for (const cid of manifest instanceof Flaw ? [] : manifest.parts.flatMap((part) => part.pages)) {
-    const page = decodePage(await blobs.get(cid, opts))
-    for (const tensor of page instanceof Flaw ? [] : page.tensors) tensors.set(tensor.name, tensor)
-  }
-  return tensors
+  const model = await fetchModel(blobs, manifest, { from, signal })
+  if (model === null) return new Map()
+  const tensors: (readonly [string, TensorEntry])[] = []
+  for (const { name } of model.parts) tensors.push(...((await fetchPart(blobs, model, name, { from, signal })) ?? []))
+  return new Map(tensors)
 }
 
 export function createToyTrainer(

@@ -3,7 +3,7 @@ import { createInbox, type Inbox, type Knowledge } from '../../src/actors/inbox.
 import type { MessageKind } from '../../src/protocol/envelope.ts'
 import { seal, verifySr25519 } from '../../src/protocol/envelope.ts'
 import type { Message } from '../../src/protocol/gossip.ts'
-import { EARLY_MESSAGES_MAX } from '../../src/protocol/limits.ts'
+import { CARDS_MAX, EARLY_MESSAGES_MAX } from '../../src/protocol/limits.ts'
 import { revealShape } from '../../src/protocol/reveal.ts'
 import { openingKey } from '../../src/protocol/shard.ts'
 import {
@@ -69,8 +69,8 @@ const messages = {
 
 test('a node that knows nothing believes nobody', () => {
   const { inbox, heard, hear } = createBox()
-  expect(hear('card', messages.card)).toBe('HOTKEY_UNREGISTERED')
-  for (const kind of ['reveal', 'shard', 'report'] as const) expect(hear(kind, messages[kind])).toBe('CYCLE_FUTURE')
+  for (const kind of ['card', 'reveal', 'shard', 'report'] as const)
+    expect(hear(kind, messages[kind])).toBe('CYCLE_FUTURE')
   expect(heard).toEqual([])
   expect(inbox.known.cycle).toBe(0)
 })
@@ -199,6 +199,28 @@ describe('when the next cycle begins', () => {
     inbox.begin({ ...next, ...facts })
     inbox.begin({ ...beginning, ...facts })
     expect(heard).toEqual([])
+  })
+
+  test('who said too many cards in the old one is heard again', () => {
+    const { inbox, heard, hear } = createBox()
+    inbox.begin({ ...beginning, ...facts })
+    const cardAt = (sequence: number): Uint8Array => sealedCard(miner, cardOf(miner, { sequence }))
+    for (let i = 1; i <= CARDS_MAX; i++) expect(hear('card', cardAt(i))).toBe('ACCEPT')
+    expect(hear('card', cardAt(CARDS_MAX + 1))).toBe('CARD_TOO_MANY')
+    expect(hear('card', sealedCard(validator))).toBe('ACCEPT')
+    expect(heard).toHaveLength(CARDS_MAX + 1)
+    expect(inbox.cards.get(miner.hotkey)?.sequence).toBe(CARDS_MAX)
+    inbox.begin(next)
+    expect(hear('card', cardAt(CARDS_MAX + 1))).toBe('ACCEPT')
+  })
+
+  test('a card that a reveal brings counts like any other', () => {
+    const { inbox, hear } = createBox()
+    inbox.begin({ ...beginning, ...facts })
+    const cardAt = (sequence: number): Uint8Array => sealedCard(miner, cardOf(miner, { sequence }))
+    for (let i = 1; i < CARDS_MAX; i++) hear('card', cardAt(i))
+    hear('reveal', sealed('reveal', miner, revealOf(miner, { card: cardAt(CARDS_MAX) })))
+    expect(hear('card', cardAt(CARDS_MAX + 1))).toBe('CARD_TOO_MANY')
   })
 
   test('a card is forgotten when it has expired', () => {

@@ -7,7 +7,6 @@ import type { Chain, ChainEvent } from '../../src/ports.ts'
 import { cycleBlocks, deadlinesOf, PHASES } from '../../src/protocol/clock.ts'
 import { constitution } from '../protocol/world.ts'
 
-const START = 'the root at the start'
 const LENGTH = cycleBlocks(constitution)
 const firstOf = (cycle: number): number => deadlinesOf(constitution, cycle).first
 
@@ -40,7 +39,7 @@ function createRecorder(inputs: CycleInput[], heard: Heard[], overAt: number): C
   return machine as unknown as CycleMachine
 }
 
-function createNode({ start = START, overAt = -1 }: { start?: string | null; overAt?: number } = {}) {
+function createNode({ overAt = -1 }: { overAt?: number } = {}) {
   const [inputs, heard, told]: [CycleInput[], Heard[], Happening[]] = [[], [], []]
   let tell: (event: ChainEvent) => void = () => undefined
   let watching = 0
@@ -54,7 +53,7 @@ function createNode({ start = START, overAt = -1 }: { start?: string | null; ove
   const inbox = { learn: () => undefined } as unknown as Self['inbox']
   const ports = { chain: { watch } as Chain, observe: (happening: Happening) => told.push(happening) }
   const machine = createNodeMachine({ constitution, inbox } as Self, createRecorder(inputs, heard, overAt), ports)
-  const actor = createActor(machine, { input: { start } }).start()
+  const actor = createActor(machine).start()
   const block = (number: number): void => {
     tell({ type: 'block.best', block: { number, hash: '' } })
     if (number > 0) tell({ type: 'block.finalised', block: { number: number - 1, hash: '' } })
@@ -72,12 +71,12 @@ test('phases are told as they come, each once, from the first block of the netwo
   expect(phases).toEqual([...PHASES.map((phase) => [0, phase]), [1, PHASES[0]]])
 })
 
-test('a cycle begins when its first block is final, the first one with the root of the start', () => {
+test('a cycle begins when its first block is final, the first one without a root: it knows where all begins', () => {
   const { inputs, run, block } = createNode()
   run(0, firstOf(0))
   expect(inputs).toEqual([])
   block(firstOf(0) + 1)
-  expect(inputs).toEqual([{ cycle: 0, root: START, seals: new Map(), best: firstOf(0) + 1, finalised: firstOf(0) }])
+  expect(inputs).toEqual([{ cycle: 0, root: null, seals: new Map(), best: firstOf(0) + 1, finalised: firstOf(0) }])
 })
 
 test('a node that comes in the middle waits for the next cycle and begins it without a root', () => {
@@ -88,12 +87,6 @@ test('a node that comes in the middle waits for the next cycle and begins it wit
   expect(inputs).toMatchObject([{ cycle: 4, root: null }])
 })
 
-test('amended rules begin from wherever the network is', () => {
-  const { inputs, run } = createNode({ start: null })
-  run(0, firstOf(0) + 1)
-  expect(inputs).toMatchObject([{ cycle: 0, root: null }])
-})
-
 test('what a cycle leaves is given to the next one, and only to it', () => {
   const { actor, inputs, run } = createNode()
   const seals = new Map([['validator', new Map([['code', 'shard']])]])
@@ -101,7 +94,7 @@ test('what a cycle leaves is given to the next one, and only to it', () => {
   actor.send({ type: 'cycle.rooted', cycle: 0, root: 'next', seals })
   run(firstOf(0) + 2, firstOf(2) + 1)
   expect(inputs.map(({ cycle, root, seals: given }) => [cycle, root, given])).toEqual([
-    [0, START, new Map()],
+    [0, null, new Map()],
     [1, 'next', seals],
     [2, null, new Map()],
   ])

@@ -8,10 +8,10 @@ import { type Envelope, isSigned, openEnvelope, verifySr25519 } from '../../src/
 import { recordMessageShape } from '../../src/protocol/gossip.ts'
 import { cardShape, judgeCard, type PeerCard } from '../../src/protocol/peer-card.ts'
 import { createKeys } from '../../src/sim/keys.ts'
-import { createSimLog } from '../../src/sim/log.ts'
 import { createRandom } from '../../src/sim/random.ts'
 import { never, turn } from '../contracts/harness.ts'
 import { BLOCK, baseCid, CYCLE, cidOfText, network, view } from '../protocol/world.ts'
+import { createSimLog } from '../sim/log.ts'
 
 function createMouth(publish: Network['publish'] = async () => undefined) {
   const keys = createKeys(createRandom('voice'))
@@ -67,9 +67,10 @@ test('a courtesy that was not said fails nothing, and the log knows', async () =
   const { voice, order, lines } = createMouth(() => Promise.reject(new Error('no way out')))
   voice.sayCard(CYCLE, BLOCK + 10, { signal: never })
   voice.sayRecord(slot, { signal: never })
+  voice.repeat('report', new Uint8Array(3), { signal: never })
   await turn()
-  expect(order).toEqual(['echoed card', 'published card', 'echoed record', 'published record'])
-  expect(lines).toHaveLength(2)
+  expect(order).toEqual(['echoed card', 'published card', 'echoed record', 'published record', 'published report'])
+  expect(lines).toHaveLength(3)
   expect(lines[0]).toMatch(/^warn .*card.*no way out/)
 })
 
@@ -77,7 +78,15 @@ test('a courtesy that hangs holds up nobody', () => {
   const { voice, order } = createMouth(() => new Promise(() => undefined))
   voice.sayCard(CYCLE, BLOCK + 10, { signal: never })
   voice.sayRecord(slot, { signal: never })
-  expect(order).toHaveLength(4)
+  voice.repeat('report', new Uint8Array(3), { signal: never })
+  expect(order).toHaveLength(5)
+})
+
+test('what another has said is repeated as it came, and is no news to ourselves', () => {
+  const { voice, order, sent } = createMouth()
+  const bytes = Uint8Array.of(1, 2, 3)
+  voice.repeat('report', bytes, { signal: never })
+  expect([order, sent]).toEqual([['published report'], [bytes]])
 })
 
 test('a record is said as it is written on chain', () => {

@@ -131,6 +131,18 @@ describe.each(MESSAGE_KINDS)('a message of the kind %s', (kind) => {
   })
 })
 
+test.each(MESSAGE_KINDS)('a %s is heard in its cycle alone, a card in those beside it too', (kind) => {
+  const off = kind === 'card' ? 1 : 0
+  const codes = [-2, -1, 0, 1, 2].map((change) => {
+    const verdict = verdictOf(kind, altered(GOOD[kind], { cycle: CYCLE + change }), { ...view, verify: () => true })
+    return verdict.kind === 'ignore' ? verdict.code : 'judged'
+  })
+  const expected = [-2, -1, 0, 1, 2].map((change) =>
+    change < -off ? 'CYCLE_PAST' : change > off ? 'CYCLE_FUTURE' : 'judged',
+  )
+  expect(codes).toEqual(expected)
+})
+
 test('a message beyond its bound is not even read', () => {
   const large = new Uint8Array(MESSAGE_BYTES_MAX + 1)
   expect(verdictOf('report', large)).toEqual(rejected('MESSAGE_TOO_LARGE'))
@@ -249,6 +261,7 @@ describe('the card inside a reveal', () => {
       view,
       rejected('CARD_PEER_UNPROVEN'),
     ],
+    ['of long ago takes nothing from the reveal', sealed('card', miner, cardOf(miner), CYCLE - 2), view, accept],
     ['with a private address', GOOD.card, { ...view, privateAllowed: false }, rejected('ADDRESS_FORBIDDEN')],
     ['that has expired takes nothing from the reveal', sealedCard(miner, cardOf(miner, { expires: 1 })), view, accept],
     ['that lives too long takes nothing from the reveal', ENDLESS, view, accept],
@@ -291,8 +304,6 @@ describe('a record said early', () => {
     ['of routing rows', say({ kind: 'router', cycle: CYCLE, hash: NO_HASH, root }), accept],
     ['of a submission', say({ kind: 'submission', cycle: CYCLE, hash: NO_HASH }), rejected('RECORD_FOREIGN')],
     ['of another cycle than it says', say({ ...attest, cycle: CYCLE - 1 }), rejected('RECORD_FOREIGN')],
-    ['of the cycle before', say({ ...attest, cycle: CYCLE - 1 }, validator, CYCLE - 1), ignored('CYCLE_PAST')],
-    ['of the cycle after', say({ ...attest, cycle: CYCLE + 1 }, validator, CYCLE + 1), ignored('CYCLE_FUTURE')],
     ['by who is no validator', say(attest, miner), ignored('VALIDATOR_UNCOUNTED')],
     ['that is no record', sealed('record', validator, { record: Uint8Array.of(1) }), rejected('RECORD_FOREIGN')],
     [

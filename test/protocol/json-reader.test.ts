@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { atEnd, isUnicode, readNaturals, readObject, readString } from '../../src/protocol/json-reader.ts'
+import { atEnd, isUnicode, readNaturals, readObject, readString, repeatedKey } from '../../src/protocol/json-reader.ts'
 
 const MAX = Number.MAX_SAFE_INTEGER
 const read = <T>(text: string, reader: (cursor: { text: string; at: number }) => T): T | null => {
@@ -86,4 +86,40 @@ test.each([
   '{"a":{}}',
 ])('%s is no object of lists', (text) => {
   expect(read(text, (cursor) => readObject(cursor, () => readNaturals(cursor, 1, MAX) !== null)) === true).toBe(false)
+})
+
+test.each([
+  ['{"a":1,"b":2}', null],
+  ['{"a":1,"a":1}', 'a'],
+  ['{"a":1,"\\u0061":1}', 'a'],
+  [' { "a" : 1 , "b" : { } ,\n"a" : 2 } ', 'a'],
+  ['{"a":{"a":1},"b":{"a":1}}', null],
+  ['[{"a":1},{"a":1}]', null],
+  ['[{"b":{"c":1,"d":[{"c":1}],"c":2}},{"b":1,"b":1}]', 'c'],
+  ['{"a":"a","b":["a","a","a\\":"]}', null],
+  ['{"a":"{","b":"}","c":{"\\"":1,"\\\\":1},"a":"\\\\"}', 'a'],
+  ['{"":1,"":1}', ''],
+  ['{"__proto__":1,"constructor":1}', null],
+  ['"a"', null],
+  ['7', null],
+])('in %s the key that comes twice is %j', (text, key) => {
+  expect(() => JSON.parse(text)).not.toThrow()
+  expect(repeatedKey(text)).toBe(key)
+})
+
+test('no key comes twice in what JSON.stringify writes, and one that is written again is found', () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1 }), (object) => {
+      const text = JSON.stringify(object, null, 1)
+      expect(repeatedKey(text)).toBe(null)
+      const [key] = Object.keys(object) as [string]
+      expect(repeatedKey(`${text.slice(0, -1)}, ${JSON.stringify(key)}: 0}`)).toBe(key)
+    }),
+  )
+})
+
+test('long texts and deep nests are read like any other', () => {
+  expect(repeatedKey(`{"a":"${'x'.repeat(4_000_000)}","a":1}`)).toBe('a')
+  expect(repeatedKey(`{"a":"${'\\n'.repeat(2_000_000)}","a":1}`)).toBe('a')
+  expect(repeatedKey(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`)).toBe(null)
 })

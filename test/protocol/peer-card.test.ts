@@ -4,7 +4,7 @@ import { base58btc } from 'multiformats/bases/base58'
 import { describe, expect, test } from 'vitest'
 import { decode, encode } from '../../src/protocol/codec.ts'
 import { envelopeShape, isSigned, openEnvelope, verifySr25519 } from '../../src/protocol/envelope.ts'
-import { ADDRESS_CHARS_MAX, ADDRESSES_MAX, BLOCK_MAX, CARD_BYTES_MAX } from '../../src/protocol/limits.ts'
+import { ADDRESS_CHARS_MAX, ADDRESSES_MAX, BLOCK_MAX, CARD_BYTES_MAX, CARDS_MAX } from '../../src/protocol/limits.ts'
 import {
   type CardView,
   cardShape,
@@ -26,6 +26,7 @@ const view: CardView = {
   privateAllowed: false,
   registered: new Set([alice.hotkey, bob.hotkey]),
   cards: new Map(),
+  cardsHeard: new Map(),
 }
 const card = cardOf(alice)
 const judge = (given: PeerCard, change: Partial<CardView> = {}, hotkey = alice.hotkey): Verdict =>
@@ -49,6 +50,12 @@ const verdicts: readonly [why: string, verdict: Verdict, expected: Verdict][] = 
   ['the card that is held', judge(card, held(3)), ignore('CARD_SUPERSEDED')],
   ['an older card', judge(card, held(4)), ignore('CARD_SUPERSEDED')],
   ['a card beside another’s', judge(card, { cards: new Map([[bob.hotkey, { sequence: 9 }]]) }), ACCEPT],
+  ['the last card of a cycle', judge(card, { cardsHeard: new Map([[alice.hotkey, CARDS_MAX - 1]]) }), ACCEPT],
+  [
+    'one card more in a cycle',
+    judge(card, { cardsHeard: new Map([[alice.hotkey, CARDS_MAX]]) }),
+    ignore('CARD_TOO_MANY'),
+  ],
   ['a private address', judge(at('/ip4/10.0.0.1/tcp/1')), forbidden],
   ['a private address behind a public one', judge(at(direct, '/ip4/127.0.0.1/tcp/1')), forbidden],
   ['a private address on a laptop', judge(at('/ip4/127.0.0.1/tcp/1'), { privateAllowed: true }), ACCEPT],

@@ -147,8 +147,6 @@ const invalid = reportWith([rowOf(validator)])
 
 const verdicts: [why: string, ReportView, typeof said, ReportMessage, Verdict][] = [
   ['what was committed', view, said, reportMessage, { kind: 'accept' }],
-  ['the cycle before', view, { ...said, cycle: CYCLE - 1 }, reportMessage, { kind: 'ignore', code: 'CYCLE_PAST' }],
-  ['the cycle after', view, { ...said, cycle: CYCLE + 1 }, reportMessage, { kind: 'ignore', code: 'CYCLE_FUTURE' }],
   [
     'gossiped twice',
     { ...view, reports: new Set([author.hotkey]) },

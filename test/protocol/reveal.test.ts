@@ -19,8 +19,6 @@ const mismatch: Verdict = { kind: 'reject', code: 'COMMITMENT_MISMATCH' }
 const cases: [why: string, view: RevealView, said: { cycle: number; hotkey: string }, reveal: Reveal, Verdict][] = [
   ['what was committed', view, said, reveal, accept],
   ['another card than at the commitment', view, said, { ...reveal, card: Uint8Array.of(1) }, accept],
-  ['the cycle before', view, { ...said, cycle: CYCLE - 1 }, reveal, { kind: 'ignore', code: 'CYCLE_PAST' }],
-  ['the cycle after', view, { ...said, cycle: CYCLE + 1 }, reveal, { kind: 'ignore', code: 'CYCLE_FUTURE' }],
   ['revealed twice', { ...view, reveals: new Set([miner.hotkey]) }, said, reveal, { kind: 'ignore', code: 'KNOWN' }],
   ['before the window is final', { ...view, commitments: null }, said, reveal, { kind: 'ignore', code: 'EARLY' }],
   [

@@ -87,8 +87,6 @@ const opening = { domain: 'code', shard: cidOfText('sealed') }
 const unsealed: Verdict = { kind: 'reject', code: 'SHARD_UNSEALED' }
 const verdicts: [why: string, ShardView, typeof said, typeof opening, Verdict][] = [
   ['what was sealed', view, said, opening, { kind: 'accept' }],
-  ['the cycle before', view, { ...said, cycle: CYCLE - 1 }, opening, { kind: 'ignore', code: 'CYCLE_PAST' }],
-  ['the cycle after', view, { ...said, cycle: CYCLE + 1 }, opening, { kind: 'ignore', code: 'CYCLE_FUTURE' }],
   [
     'opened twice',
     { ...view, openings: new Set([openingKey(owner, 'code')]) },
@@ -124,7 +122,7 @@ const opened = (number: number, stake: bigint, sequences = 64): OpenedShard => (
   stake,
   sequences,
 })
-const POOL = { source: 'pool', sequences: 256 }
+const POOL = { source: 'pool' }
 const sealed = (sequencesEach: number, ...numbers: number[]) => ({
   source: 'sealed',
   hotkeys: numbers.map((number) => hexOf(number)),

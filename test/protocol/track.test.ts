@@ -26,11 +26,12 @@ test('groups and domains keep the order of the document', () => {
 test.each([
   ['code-a', 'experts'],
   ['biology-a', 'more'],
-  ['router', undefined],
-  ['code', undefined],
-  ['toString', undefined],
 ])('the group %s is in the track %s', (group, name) => {
-  expect(trackOfGroup(two, group)?.name).toBe(name)
+  expect(trackOfGroup(two, group).name).toBe(name)
+})
+
+test.each(['router', 'code', 'toString'])('%s is no group, and to ask for its track is our own mistake', (group) => {
+  expect(() => trackOfGroup(two, group)).toThrow('a group is in a track')
 })
 
 test('every kind of track has its rules', () => {

@@ -220,6 +220,7 @@ export const view: View = {
   registered: new Set([...VALIDATOR_KEYS, ...MINER_KEYS].map(({ hotkey }) => hotkey)),
   validators: new Set(VALIDATOR_KEYS.map(({ hotkey }) => hotkey)),
   cards: new Map(),
+  cardsHeard: new Map(),
   commitments: new Map(
     MINER_KEYS.map((key) => [
       key.hotkey,

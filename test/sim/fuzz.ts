@@ -18,6 +18,7 @@ import {
   openEnvelope,
 } from '../../src/protocol/envelope.ts'
 import { judgeMessage, MESSAGE_RULES, readBody, type View } from '../../src/protocol/gossip.ts'
+import { repeatedKey } from '../../src/protocol/json-reader.ts'
 import {
   decodeModel,
   decodePage,
@@ -158,12 +159,13 @@ function constitutionJson(): Target {
   const json: unknown = JSON.parse(text)
   const run = (bytes: Uint8Array, random: Random): boolean => {
     if (random.below(2) === 0) return lacksFlaw(parseConstitution(replaceAt(json, random)))
+    const written = new TextDecoder().decode(bytes)
     try {
-      JSON.parse(new TextDecoder().decode(bytes))
+      JSON.parse(written)
     } catch {
       return false // Not ours: whoever reads the file says that it is no JSON.
     }
-    return lacksFlaw(parseConstitution(JSON.parse(new TextDecoder().decode(bytes))))
+    return repeatedKey(written) === null && lacksFlaw(parseConstitution(JSON.parse(written)))
   }
   const words = ['{', '}', '[]', '""', ':', ',', '-1', '1e400', 'null', '"__proto__":1,', '1.5'].map(utf8)
   return { name: 'constitution-json', samples: [utf8(text)], run, words }

@@ -1,5 +1,5 @@
 /** A log that keeps its last lines in memory, for whoever wants to know what a node had to say. */
-import type { Log, LogFields } from '../ports.ts'
+import type { Log, LogFields } from '../../src/ports.ts'
 
 const LINES_MAX = 1_000
 
