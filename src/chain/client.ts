@@ -22,7 +22,6 @@ import {
   stateAt,
   subnetExists,
 } from './read.ts'
-import { type Beacon, QUICKNET } from './tlock.ts'
 import { createWeights, type Weights } from './weights.ts'
 import type { Write } from './write.ts'
 import { createWriter, extrinsicsOf, type Pending, type Signer, type Writer } from './writer.ts'
@@ -36,8 +35,6 @@ export type ChainOptions = {
   readonly blockMs: number | null
   /** Where journals are kept; `null` for a program that does one thing and ends. */
   readonly dir: string | null
-  /** What timelocked weights are encrypted to: drand's quicknet, but for tests that have a beacon of their own. */
-  readonly beacon?: Beacon
 }
 export type ChainDeps = {
   /** `null` for readers. */
@@ -57,7 +54,7 @@ export type ChainClient = Chain & {
 }
 
 export async function createChain(options: ChainOptions, deps: ChainDeps): Promise<ChainClient> {
-  const { netuid, dir, beacon = QUICKNET } = options
+  const { netuid, dir } = options
   const { signer, log } = deps
   const link = createLink(options, deps)
   const fileOf = (name: string): string | null =>
@@ -69,7 +66,7 @@ export async function createChain(options: ChainOptions, deps: ChainDeps): Promi
   const weights =
     writer === null || hotkey === null
       ? null
-      : await createWeights({ netuid, hotkey }, { ...deps, link, writer, beacon, path: fileOf(`${netuid}.reveals`) })
+      : await createWeights({ netuid, hotkey }, { ...deps, link, writer, path: fileOf(`${netuid}.reveals`) })
   const write: Writer['write'] = (entry, opts) =>
     writer === null ? Promise.reject(noSigner(entry)) : writer.write(entry, opts)
   const reader = createReader(link, netuid)

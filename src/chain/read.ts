@@ -11,6 +11,7 @@ import type { Block, Neuron } from '../ports.ts'
 import { fromSs58 } from '../protocol/hotkey.ts'
 import type { UidWeight } from '../protocol/weight.ts'
 import { toHex, withoutPrefix } from '../util/bytes.ts'
+import { type Beacon, QUICKNET } from './tlock.ts'
 
 /** The chain as it stood after one block. */
 export type State = { readonly at: ApiDecoration<'promise'>; readonly hash: string }
@@ -146,12 +147,42 @@ export async function readWeightsRow(
 
 /** In which epoch the hash of weights was committed that are not revealed yet; `null` when it is not open. */
 export async function readCommitEpoch(
-  { at }: State,
+  state: State,
   { netuid, hotkey, hash }: { readonly netuid: number; readonly hotkey: string; readonly hash: string },
 ): Promise<number | null> {
-  const commits = await at.query['subtensorModule']?.['weightCommits']?.(netuid, `0x${hotkey}`)
-  const rows = (commits?.toJSON() ?? []) as unknown as readonly (readonly [string, number])[]
-  return rows.find(([each]) => each === `0x${hash}`)?.[1] ?? null
+  const commits = await entryOf(state, 'subtensorModule', 'weightCommits')?.(netuid, `0x${hotkey}`)
+  const row = listOf(commits?.toJSON())
+    .map(listOf)
+    .find(([each]) => each === `0x${hash}`)
+  if (row === undefined) return null
+  const [, committed] = row.map(numberOf)
+  const tempo = await heightTempo(state, netuid)
+  return tempo === null ? (committed ?? 0) : epochOfHeight(committed ?? 0, netuid, tempo)
+}
+
+/** Earlier runtimes count epochs by the height, shifted by the netuid; `null` on those that count them one by one. */
+async function heightTempo(state: State, netuid: number): Promise<number | null> {
+  if (entryOf(state, 'subtensorModule', 'subnetEpochIndex') !== null) return null
+  return numberOf((await needEntry(state, 'subtensorModule', 'tempo')(netuid)).toJSON())
+}
+
+export const epochOfHeight = (block: number, netuid: number, tempo: number): number =>
+  Math.floor((block + netuid + 1) / (tempo + 1))
+
+/** Whether weights of a hotkey count. */
+export async function readVoice(
+  state: State,
+  netuid: number,
+  hotkey: string,
+): Promise<{ readonly uid: number | null; readonly permit: boolean; readonly isOwner: boolean }> {
+  const uid = await readUid(state, netuid, hotkey)
+  const permits = listOf((await needEntry(state, 'subtensorModule', 'validatorPermit')(netuid)).toJSON())
+  const owner = await entryOf(state, 'subtensorModule', 'subnetOwnerHotkey')?.(netuid)
+  return {
+    uid,
+    permit: uid !== null && permits[uid] === true,
+    isOwner: owner !== undefined && hotkeyOf(owner) === hotkey,
+  }
 }
 
 export async function readWeights(state: State, netuid: number, uid: number): Promise<readonly UidWeight[]> {
@@ -172,14 +203,14 @@ export type SubnetRules = {
   readonly commitReveal: boolean
   readonly revealPeriodEpochs: number
   readonly tempo: number
-  /** How many epochs were. Absent on runtimes that compute it from the height. */
-  readonly epoch: number | null
+  /** How many epochs were. */
+  readonly epoch: number
 }
 
 export async function readRules(state: State, netuid: number): Promise<SubnetRules> {
   const read = async (name: string): Promise<unknown> =>
     (await entryOf(state, 'subtensorModule', name)?.(netuid))?.toJSON()
-  const [uidCount, entriesMin, maxWeight, versionKey, limit, commitReveal, period, tempo, epoch] = await Promise.all(
+  const [uidCount, entriesMin, maxWeight, versionKey, limit, commitReveal, period, tempo, index] = await Promise.all(
     [
       'subnetworkN',
       'minAllowedWeights',
@@ -192,6 +223,7 @@ export async function readRules(state: State, netuid: number): Promise<SubnetRul
       'subnetEpochIndex',
     ].map(read),
   )
+  const height = async (): Promise<number> => numberOf((await needEntry(state, 'system', 'number')()).toJSON())
   return {
     uidCount: numberOf(uidCount),
     entriesMin: numberOf(entriesMin),
@@ -201,7 +233,7 @@ export async function readRules(state: State, netuid: number): Promise<SubnetRul
     commitReveal: commitReveal === true,
     revealPeriodEpochs: Math.max(1, numberOf(period)),
     tempo: numberOf(tempo),
-    epoch: epoch === undefined ? null : numberOf(epoch),
+    epoch: index === undefined ? epochOfHeight(await height(), netuid, numberOf(tempo)) : numberOf(index),
   }
 }
 
@@ -216,6 +248,7 @@ export type Timelock = {
   readonly lastEpochBlock: number | null
   readonly pendingEpochAt: number
   readonly lastRound: bigint
+  readonly beacon: Beacon
 }
 
 /**
@@ -247,7 +280,19 @@ export async function readTimelock(
     lastEpochBlock: lastEpoch === null ? null : Number(lastEpoch),
     pendingEpochAt: Number(pending ?? 0),
     lastRound: BigInt(lastRound ?? 0),
+    beacon: await readBeacon(state),
   }
+}
+
+const G2_BYTES = 96
+
+/** Whose pulses the chain stores: quicknet's, where it does not say. */
+async function readBeacon(state: State): Promise<Beacon> {
+  const config = (await entryOf(state, 'drand', 'beaconConfig')?.())?.toJSON()
+  const { publicKey, period, genesisTime } = (config ?? {}) as { readonly [field: string]: unknown }
+  const key = typeof publicKey === 'string' ? withoutPrefix(publicKey) : ''
+  if (key.length !== 2 * G2_BYTES) return QUICKNET
+  return { publicKey: key, genesisMs: 1000 * numberOf(genesisTime), periodMs: 1000 * numberOf(period) }
 }
 
 export type SealedCommit = { readonly commit: string; readonly block: number }

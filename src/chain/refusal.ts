@@ -28,8 +28,8 @@ export function explainRefusal({ code, message, data }: RpcError, kind: string):
 }
 
 type Advice = { readonly code: ErrorCode; readonly remedy?: string }
-const REGISTER = 'Register the hotkey in the subnet first: `wheelwright chain register`.'
-const STAKE = 'Stake more behind the hotkey; permits are given anew with each epoch.'
+export const REGISTER = 'Register the hotkey in the subnet first: `wheelwright chain register`.'
+export const STAKE = 'Stake more behind the hotkey; permits are given anew with each epoch.'
 const PAY = 'Send TAO to the coldkey that signs.'
 
 /** What to do about the chain's errors, by their names; what is not here is passed on with the chain's own words. */

@@ -4,9 +4,8 @@
  * Decides the round from the chain's own state: nobody can read the vector before the epoch in which it counts.
  */
 import { concat, hexBytes } from '../util/bytes.ts'
-import type { Timelock } from './read.ts'
+import { epochOfHeight, type Timelock } from './read.ts'
 import { scaleLength, scaleU16s, scaleU64 } from './scale.ts'
-import type { Beacon } from './tlock.ts'
 
 export type Vector = {
   readonly hotkey: string
@@ -33,9 +32,7 @@ export function revealBlock(
   at: number,
 ): number {
   if (lastEpochBlock === null) {
-    // Earlier runtimes derive the epoch from the height, shifted by the netuid.
-    const epoch = Math.floor((at + netuid + 1) / (tempo + 1))
-    return (epoch + revealPeriodEpochs) * (tempo + 1) - (netuid + 1)
+    return (epochOfHeight(at, netuid, tempo) + revealPeriodEpochs) * (tempo + 1) - (netuid + 1)
   }
   const regular = lastEpochBlock + tempo
   const next = pendingEpochAt > 0 ? Math.min(pendingEpochAt, regular) : regular
@@ -48,11 +45,11 @@ export function revealBlock(
 export function revealRound(
   schedule: Schedule,
   timelock: Timelock,
-  { at, blockMs, beacon }: { readonly at: number; readonly blockMs: number; readonly beacon: Beacon },
+  { at, blockMs }: { readonly at: number; readonly blockMs: number },
 ): bigint {
   const margin = Math.min(MARGIN_BLOCKS, Math.floor(schedule.tempo / 2))
   const blocks = revealBlock(schedule, timelock, at) + margin - timelock.block
-  const ms = timelock.nowMs + blocks * blockMs - beacon.genesisMs
-  const round = BigInt(Math.max(1, Math.floor(ms / beacon.periodMs)))
+  const ms = timelock.nowMs + blocks * blockMs - timelock.beacon.genesisMs
+  const round = BigInt(Math.max(1, Math.floor(ms / timelock.beacon.periodMs)))
   return round > timelock.lastRound ? round : timelock.lastRound + 1n
 }

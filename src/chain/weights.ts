@@ -20,14 +20,16 @@ import {
   readRules,
   readSealed,
   readTimelock,
+  readVoice,
   readWeightsRow,
   type State,
   type SubnetRules,
   stateAt,
 } from './read.ts'
+import { REGISTER, STAKE } from './refusal.ts'
 import { scaleU16s, scaleU64, u16s } from './scale.ts'
 import { payloadOf, revealRound, type Vector } from './timelock.ts'
-import { type Beacon, seal } from './tlock.ts'
+import { seal } from './tlock.ts'
 import { type Effects, isRowOf } from './write.ts'
 import type { Writer } from './writer.ts'
 
@@ -38,8 +40,6 @@ export type WeightsDeps = {
   readonly log: Log
   /** Where owed reveals are kept; `null` for a program that stays until they are done. */
   readonly path: string | null
-  /** What timelocked commits are encrypted to. */
-  readonly beacon: Beacon
 }
 export type WeightsAccount = { readonly netuid: number; readonly hotkey: string }
 
@@ -96,6 +96,7 @@ async function set(desk: Desk, weights: readonly UidWeight[], opts: Opts): Promi
     values: weights.map(([, value]) => value),
     versionKey: String(rules.versionKey),
   }
+  await checkPermit(state, desk, vector)
   const allowed = await waitForLimit(link, state, rules, desk, opts)
   if (!rules.commitReveal) {
     const effect = { netuid, ...vector, since: Math.max(1, allowed) }
@@ -103,6 +104,20 @@ async function set(desk: Desk, weights: readonly UidWeight[], opts: Opts): Promi
   }
   const isTimelocked = await link.use(async (api) => (await readTimelock(api, state, netuid, block)) !== null, opts)
   return isTimelocked ? commitTimelocked(desk, vector, opts) : commitHashed(desk, vector, rules, opts)
+}
+
+/** A commit is taken from anybody: who has no voice would learn it an epoch later, when it is revealed. */
+async function checkPermit(state: State, { netuid, hotkey }: WeightsAccount, { uids }: Vector): Promise<void> {
+  const { uid, permit, isOwner } = await readVoice(state, netuid, hotkey)
+  const what = 'weights cannot be set'
+  if (uid === null) {
+    const why = `the hotkey is not registered in subnet ${netuid}`
+    throw new NodeError('WRITE_REFUSED', { what, why, remedy: REGISTER })
+  }
+  const isOwn = uids.length === 1 && uids[0] === uid
+  if (permit || isOwner || isOwn) return
+  const why = `the hotkey, uid ${uid}, has no validator permit in subnet ${netuid}`
+  throw new NodeError('WRITE_REFUSED', { what, why, remedy: STAKE })
 }
 
 /** Encrypts anew when the round is over before the commit lands: what was sent before is refused for ever. */
@@ -126,7 +141,7 @@ async function commitTimelocked(desk: Desk, vector: Vector, opts: Opts): Promise
 
 /** Read anew each time: the wait for the rate limit may have been long. */
 async function sealVector(desk: Desk, vector: Vector, opts: Cancel): Promise<Effects['weights-timelocked']> {
-  const { netuid, hotkey, link, beacon } = desk
+  const { netuid, hotkey, link, random } = desk
   const { state, block } = await finalisedState(link, opts)
   const rules = await readRules(state, netuid)
   const timelock = await link.use((api) => readTimelock(api, state, netuid, block), opts)
@@ -137,8 +152,13 @@ async function sealVector(desk: Desk, vector: Vector, opts: Cancel): Promise<Eff
   const { best, blockMs } = link.health()
   // No later than it can land: a round too early is known too early, and one too late is never used.
   const at = (best?.number ?? block) + 1
-  const round = revealRound({ netuid, ...rules }, timelock, { at, blockMs, beacon })
-  return { netuid, hotkey, commit: toHex(seal(payloadOf(vector), round, desk)), round: String(round) }
+  const round = revealRound({ netuid, ...rules }, timelock, { at, blockMs })
+  return {
+    netuid,
+    hotkey,
+    commit: toHex(seal(payloadOf(vector), round, { beacon: timelock.beacon, random })),
+    round: String(round),
+  }
 }
 
 /** The pool knows it by a number, a block by a name. */
@@ -180,7 +200,6 @@ async function commitHashed(desk: Desk, vector: Vector, rules: SubnetRules, opts
 async function revealHashed(desk: Desk, state: State, block: number, opts: Cancel): Promise<void> {
   const { debts, writer, log } = desk
   const { epoch, revealPeriodEpochs, tempo } = await readRules(state, desk.netuid)
-  if (epoch === null) return
   for (const debt of debts.all()) {
     if (!('hash' in debt) || desk.committing.has(debt.hash)) continue
     const committed = debt.epoch ?? (await readCommitEpoch(state, debt))
@@ -188,14 +207,28 @@ async function revealHashed(desk: Desk, state: State, block: number, opts: Cance
     if (committed === null && writer.pending().length > 0) continue
     const due = committed === null ? null : committed + revealPeriodEpochs
     if (due !== null && epoch < due) continue
-    let landing: Landing | null = null
     if (due === epoch) {
       const window = { lastBlock: block + Math.max(8, tempo), ...opts }
-      landing = await writer.write({ kind: 'weights-reveal', effect: debt }, window)
-    } else log.warn('a weights commit expired unrevealed', { epoch, due: due ?? -1 })
-    await debts.drop([debt], landing)
+      const end = await writer.write({ kind: 'weights-reveal', effect: debt }, window).catch(refusalOf)
+      await debts.drop([debt], end)
+    } else {
+      log.warn('a weights commit expired unrevealed', { epoch, due: due ?? -1 })
+      await debts.drop([debt], due === null ? null : expired(epoch, due))
+    }
   }
 }
+
+/** What the chain refuses in its epoch it refuses for good. Everything else is tried again with the next block. */
+function refusalOf(error: unknown): NodeError {
+  if (error instanceof NodeError && error.code === 'WRITE_REFUSED') return error
+  throw error
+}
+
+const expired = (epoch: number, due: number): NodeError =>
+  new NodeError('WINDOW_MISSED', {
+    what: `weights that were to be revealed in epoch ${due} do not stand`,
+    why: `epoch ${epoch} has begun, and no reveal had landed`,
+  })
 
 const finalisedState = (link: Link, opts: Cancel): Promise<{ readonly state: State; readonly block: number }> =>
   link.use(async (api) => {
@@ -204,7 +237,7 @@ const finalisedState = (link: Link, opts: Cancel): Promise<{ readonly state: Sta
   }, opts)
 
 const epochAt = (link: Link, netuid: number, block: number, opts: Cancel): Promise<number> =>
-  link.use(async (api) => (await readRules(await stateAt(api, await hashAt(api, block)), netuid)).epoch ?? 0, opts)
+  link.use(async (api) => (await readRules(await stateAt(api, await hashAt(api, block)), netuid)).epoch, opts)
 
 /** The first block at which the chain takes a new row; waits for it when the window allows. */
 async function waitForLimit(

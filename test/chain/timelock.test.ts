@@ -72,8 +72,9 @@ describe('the first block in which a commit can be revealed', () => {
 
 describe('the round', () => {
   const schedule = { netuid: 1, tempo: 10, revealPeriodEpochs: 1 }
-  const timelock = { block: 100, nowMs: QUICKNET.genesisMs + 300_000, lastEpochBlock: 100, pendingEpochAt: 0 }
-  const terms = { at: 103, blockMs: 12_000, beacon: QUICKNET }
+  const epochs = { block: 100, lastEpochBlock: 100, pendingEpochAt: 0 }
+  const timelock = { ...epochs, nowMs: QUICKNET.genesisMs + 300_000, beacon: QUICKNET }
+  const terms = { at: 103, blockMs: 12_000 }
 
   test('comes three blocks into the epoch of the reveal', () => {
     expect(revealRound(schedule, { ...timelock, lastRound: 90n }, terms)).toBe(152n)

@@ -38,20 +38,19 @@ async function finalise({ seal }: ChainHarness, heads: Heads, block: number): Pr
   expect(heads.finalised).toBeGreaterThanOrEqual(block)
 }
 
-/** Seals until the write has landed. */
+/** Seals until the write has landed, or never will. */
 async function land(harness: ChainHarness, write: Promise<Landing>): Promise<Landing> {
-  let landing: Landing | null = null
-  const landed = write.then((result) => {
-    landing = result
-    return result
+  let isOver = false
+  const over = write.finally(() => {
+    isOver = true
   })
-  landed.catch(() => undefined)
-  for (let i = 0; i < 100 && landing === null; i++) {
+  over.catch(() => undefined)
+  for (let i = 0; i < 100 && !isOver; i++) {
     await turn()
     await harness.seal()
     await turn()
   }
-  return landed
+  return over
 }
 
 const slotOf = async (chain: Chain, hotkey: string, block: number): Promise<Slot | undefined> =>

@@ -3,18 +3,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { expect, test } from 'vitest'
 import { type ChainClient, createChain } from '../../src/chain/client.ts'
+import type { Context } from '../../src/chain/dev/define.ts'
 import { createDevChain, type DevChain } from '../../src/chain/dev/index.ts'
-import { LastStoredRound } from '../../src/chain/dev/pallet/drand.ts'
+import { BeaconConfig, LastStoredRound } from '../../src/chain/dev/pallet/drand.ts'
 import * as s from '../../src/chain/dev/pallet/subtensor/storage.ts'
-import { type Beacon, pointOf, QUICKNET } from '../../src/chain/tlock.ts'
+import { pointOf, QUICKNET } from '../../src/chain/tlock.ts'
 import { weights } from '../../src/cli/chain-write.ts'
-import { toHex } from '../../src/util/bytes.ts'
+import { hexBytes, toHex } from '../../src/util/bytes.ts'
 import { createSigners, hotkeyOf, NETUID, SILENT, untilHeard } from './chain-stage.ts'
 
 const signers = await createSigners()
 const [alice, bob] = signers
 const SECRET = 424_242n
-const BEACON: Beacon = { ...QUICKNET, publicKey: toHex(bls12_381.G2.Point.BASE.multiply(SECRET).toBytes(true)) }
+const PUBLIC_KEY = bls12_381.G2.Point.BASE.multiply(SECRET).toBytes(true)
 const signatureOf = (round: bigint): string => `0x${toHex(pointOf(round).multiply(SECRET).toBytes(true))}`
 
 const signal = AbortSignal.timeout(60_000)
@@ -35,11 +36,16 @@ const ROW = [
 
 type Stage = { readonly dev: DevChain; readonly client: ChainClient; readonly seal: (count?: number) => Promise<void> }
 
-type StageOptions = { readonly tempo?: number; readonly nowMs?: (block: number) => number }
+type StageOptions = {
+  readonly tempo?: number
+  readonly nowMs?: (block: number) => number
+  /** The beacon's: drand's own, or one of which the test knows the secret. */
+  readonly publicKey?: Uint8Array
+}
 
 async function stage(
   work: (stage: Stage) => Promise<void>,
-  { tempo = TEMPO, nowMs }: StageOptions = {},
+  { tempo = TEMPO, nowMs, publicKey = PUBLIC_KEY }: StageOptions = {},
 ): Promise<void> {
   const owner = toHex(new Uint8Array(32).fill(9))
   const neurons = signers.map((signer) => ({ coldkey: hotkeyOf(signer), hotkey: hotkeyOf(signer), stake: 10n ** 12n }))
@@ -53,8 +59,10 @@ async function stage(
   }
   let next = 0
   const deps = nowMs === undefined ? {} : { nowMs: () => nowMs(next) }
-  const dev = await createDevChain({ blockMs: null, finalityBlocks: 2, subnets: [subnet] }, deps)
-  const options = { endpoints: [dev.url], genesis: null, netuid: NETUID, blockMs: 600_000, dir: null, beacon: BEACON }
+  const genesis = (context: Context): void =>
+    context.set(BeaconConfig, [], { ...context.get(BeaconConfig), public_key: publicKey })
+  const dev = await createDevChain({ blockMs: null, finalityBlocks: 2, subnets: [subnet], genesis }, deps)
+  const options = { endpoints: [dev.url], genesis: null, netuid: NETUID, blockMs: 600_000, dir: null }
   const client = await createChain(options, { signer: bob, clock, random, log: SILENT })
   const seal = async (count = 1): Promise<void> => {
     for (let i = 0; i < count; i++) {
@@ -119,7 +127,7 @@ test(
       expect(rowOf(stage)).toEqual([])
 
       // The next epoch is at most a tempo away, and a block of this chain counts as ten minutes.
-      const inMs = Number(round) * BEACON.periodMs + BEACON.genesisMs - Date.now()
+      const inMs = Number(round) * QUICKNET.periodMs + QUICKNET.genesisMs - Date.now()
       expect(inMs).toBeGreaterThan(0)
       expect(inMs).toBeLessThan((TEMPO + 6) * 600_000)
 
@@ -221,5 +229,5 @@ test("`chain weights` encrypts to drand's own key and ends when the weights stan
     expect(told.committed).toBeLessThan(30)
     expect(told.block).toBeGreaterThanOrEqual(30)
   }
-  return stage(work, { tempo: 30, nowMs })
+  return stage(work, { tempo: 30, nowMs, publicKey: hexBytes(QUICKNET.publicKey) })
 }, 60_000)
