@@ -172,6 +172,11 @@ export const ERRORS = {
     means: 'What an earlier run of the development chain left in its directory cannot be read back.',
     remedy: 'Name another directory, or delete this one to begin again at block 0.',
   },
+  DATA_IN_USE: {
+    exit: EXIT.environment,
+    means: 'Another process works with the directory that was named, or with the same key in it.',
+    remedy: 'End that one, or name another directory.',
+  },
   BLOCK_UNKNOWN: {
     exit: EXIT.unavailable,
     means: 'The chain endpoint cannot answer for this block: it is not final yet, or its state was pruned.',

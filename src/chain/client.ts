@@ -9,8 +9,10 @@ import { NodeError } from '../errors.ts'
 import type { Cancel, Chain, Clock, Log, Random, Slot } from '../ports.ts'
 import { fromSs58 } from '../protocol/hotkey.ts'
 import { hexBytes, toHex } from '../util/bytes.ts'
-import { createMemoryJournal, openJournal } from './journal.ts'
+import { createMemoryJournal, type Journal, openJournal } from './journal.ts'
 import { createLink, type Health, type Link } from './link.ts'
+import { lockDirectory, type Unlock } from './lock.ts'
+import { createDebts, type Debts, openDebts } from './owed.ts'
 import {
   finalHead,
   hashAt,
@@ -33,7 +35,7 @@ export type ChainOptions = {
   readonly netuid: number
   /** `null` asks the chain. */
   readonly blockMs: number | null
-  /** Where journals are kept; `null` for a program that does one thing and ends. */
+  /** Where journals are kept, one process a key; `null` for a program that does one thing and ends. */
   readonly dir: string | null
 }
 export type ChainDeps = {
@@ -54,19 +56,37 @@ export type ChainClient = Chain & {
 }
 
 export async function createChain(options: ChainOptions, deps: ChainDeps): Promise<ChainClient> {
-  const { netuid, dir } = options
+  const { dir } = options
+  const { signer } = deps
+  if (dir === null || signer === null) return startClient(options, deps, inMemory())
+  const unlock = await lockDirectory(dir, signer.address)
+  try {
+    const journal = await openJournal(join(dir, `${signer.address}.writes`))
+    const debts = await openDebts(join(dir, `${signer.address}.${options.netuid}.reveals`))
+    return startClient(options, deps, { journal, debts, unlock })
+  } catch (error) {
+    await unlock()
+    throw error
+  }
+}
+
+/** What must outlive the process. */
+type Kept = { readonly journal: Journal; readonly debts: Debts; readonly unlock: Unlock }
+
+const inMemory = (): Kept => ({
+  journal: createMemoryJournal(),
+  debts: createDebts([], null),
+  unlock: async () => undefined,
+})
+
+function startClient(options: ChainOptions, deps: ChainDeps, { journal, debts, unlock }: Kept): ChainClient {
+  const { netuid } = options
   const { signer, log } = deps
   const link = createLink(options, deps)
-  const fileOf = (name: string): string | null =>
-    dir === null || signer === null ? null : join(dir, `${signer.address}.${name}`)
-  const path = fileOf('writes')
-  const journal = path === null ? createMemoryJournal() : await openJournal(path)
   const writer = signer === null ? null : createWriter({ link, journal, signer, log })
   const hotkey = signer === null ? null : toHex(signer.publicKey)
   const weights =
-    writer === null || hotkey === null
-      ? null
-      : await createWeights({ netuid, hotkey }, { ...deps, link, writer, path: fileOf(`${netuid}.reveals`) })
+    writer === null || hotkey === null ? null : createWeights({ netuid, hotkey }, { ...deps, link, writer, debts })
   const write: Writer['write'] = (entry, opts) =>
     writer === null ? Promise.reject(noSigner(entry)) : writer.write(entry, opts)
   const reader = createReader(link, netuid)
@@ -86,6 +106,7 @@ export async function createChain(options: ChainOptions, deps: ChainDeps): Promi
     stop: () => {
       reveals?.()
       link.stop()
+      void unlock()
     },
   }
 }

@@ -29,8 +29,12 @@ export type Debts = {
   readonly whenNone: (opts: Cancel) => Promise<Landing | null>
 }
 
-export async function openDebts(path: string | null): Promise<Debts> {
-  let owed = await readOwed(path)
+/** From the file of an earlier run, and kept there. */
+export const openDebts = async (path: string): Promise<Debts> => createDebts(await readOwed(path), path)
+
+/** Without a path for a program that stays until they are done. */
+export function createDebts(found: readonly Owed[], path: string | null): Debts {
+  let owed = found
   let last: Landing | NodeError | null = null
   const idle = new Set<() => void>()
   const keep = async (next: readonly Owed[]): Promise<void> => {
@@ -64,8 +68,7 @@ export async function openDebts(path: string | null): Promise<Debts> {
   }
 }
 
-async function readOwed(path: string | null): Promise<readonly Owed[]> {
-  if (path === null) return []
+async function readOwed(path: string): Promise<readonly Owed[]> {
   const text = (await readIfThere(path)) ?? '[]'
   try {
     return JSON.parse(text) as readonly Owed[]

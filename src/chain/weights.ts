@@ -12,7 +12,7 @@ import type { UidWeight } from '../protocol/weight.ts'
 import { concat, hexBytes, toHex } from '../util/bytes.ts'
 import { createQueue } from '../util/queue.ts'
 import type { Link } from './link.ts'
-import { type Debts, type Owed, type OwedByChain, type OwedReveal, openDebts } from './owed.ts'
+import type { Debts, Owed, OwedByChain, OwedReveal } from './owed.ts'
 import {
   finalHead,
   hashAt,
@@ -38,8 +38,7 @@ export type WeightsDeps = {
   readonly writer: Writer
   readonly random: Random
   readonly log: Log
-  /** Where owed reveals are kept; `null` for a program that stays until they are done. */
-  readonly path: string | null
+  readonly debts: Debts
 }
 export type WeightsAccount = { readonly netuid: number; readonly hotkey: string }
 
@@ -55,11 +54,11 @@ export type Weights = {
 
 const SALT_WORDS = 8
 
-export async function createWeights(account: WeightsAccount, deps: WeightsDeps): Promise<Weights> {
+export function createWeights(account: WeightsAccount, deps: WeightsDeps): Weights {
   const { link } = deps
   /** One vector after the other, in the order in which they were asked for. */
   const inTurn = createQueue()
-  const desk: Desk = { ...account, ...deps, debts: await openDebts(deps.path), committing: new Set() }
+  const desk: Desk = { ...account, ...deps, committing: new Set() }
   return {
     owed: desk.debts.all,
     whenRevealed: desk.debts.whenNone,
@@ -79,7 +78,6 @@ export async function createWeights(account: WeightsAccount, deps: WeightsDeps):
 /** What every step of it needs. */
 type Desk = WeightsAccount &
   WeightsDeps & {
-    readonly debts: Debts
     /** Hashes that are on their way to the chain. */
     readonly committing: Set<string>
   }

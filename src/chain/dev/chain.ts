@@ -8,6 +8,7 @@
 import type { Unsubscribe } from '../../ports.ts'
 import { assert } from '../../util/assert.ts'
 import { type Block, hex0x } from './block.ts'
+import { BlockList } from './block-list.ts'
 import type { Context } from './define.ts'
 import { type ExecutorDeps, OpenBlock } from './executor.ts'
 import { decodeExtrinsic } from './extrinsic.ts'
@@ -27,9 +28,9 @@ export type ChainEvent =
 
 /** A block with what it changed, or with all that is present after it. */
 export type Stored = { readonly block: Block; readonly changes: readonly Change[] }
-/** The state after a final block, all hashes up to it, and the blocks after it. */
+/** The state after a final block, all hashes up to it, one after the other, and the blocks after it. */
 export type Snapshot = {
-  readonly hashes: readonly string[]
+  readonly hashes: Uint8Array
   readonly base: Stored
   readonly tail: readonly Stored[]
 }
@@ -69,9 +70,7 @@ export class Chain {
   readonly pool: Pool
   readonly #options: ChainOptions
   readonly #deps: ChainDeps
-  /** By number, for ever: a hash is all that is left of an old block. */
-  readonly #hashes: string[] = []
-  readonly #recent = new Map<string, Block>()
+  readonly #blocks: BlockList
   /** Until they are final, because they are given back when their block is taken back. */
   readonly #included = new Map<number, readonly PoolTx[]>()
   readonly #listeners = new Set<(event: ChainEvent) => void>()
@@ -87,11 +86,12 @@ export class Chain {
     this.#deps = deps
     this.runtime = deps.runtime
     this.state = deps.state
+    this.#blocks = new BlockList(BLOCKS_PER_HISTORY * options.historyBlocks, deps.runtime.codecs)
     this.pool = new Pool(options.poolLimits, {
       nowMs: deps.nowMs,
       nonceOf: (account) => this.state.get(Account, account).nonce,
       validate: (extrinsic, proof) => {
-        const context = lookOnly(this.state, this.#hashes.length, deps.nowMs())
+        const context = lookOnly(this.state, this.#blocks.length, deps.nowMs())
         return validate(extrinsic, this.#facts(context), proof)
       },
     })
@@ -109,33 +109,32 @@ export class Chain {
 
   /** Goes on from what was stored. `false` when it is of another runtime. */
   resume({ hashes, base, tail }: Snapshot): boolean {
-    this.#hashes.push(...hashes.slice(0, base.block.number))
+    this.#blocks.skip(hashes, base.block.number)
     this.#oldest = base.block.number
     for (const { block, changes } of [base, ...tail]) {
       this.state.begin(block.number)
       if (!this.state.load(changes)) return false
-      this.#hashes.push(block.hash)
-      this.#remember(block)
+      this.#blocks.push(block)
     }
-    this.#finalised = Math.max(base.block.number, this.#hashes.length - 1 - this.#options.finalityBlocks)
+    this.#finalised = Math.max(base.block.number, this.#blocks.length - 1 - this.#options.finalityBlocks)
     return true
   }
 
   head(): Block {
-    return this.#blockAt(this.#hashes.length - 1)
+    return this.#blocks.at(this.#blocks.length - 1)
   }
 
   finalised(): Block {
-    return this.#blockAt(this.#finalised)
+    return this.#blocks.at(this.#finalised)
   }
 
   /** `null` for a block that is not there, or no longer. */
   blockByHash(hash: string): Block | null {
-    return this.#recent.get(hash) ?? null
+    return this.#blocks.withHash(hash)
   }
 
   hashOf(number: number): string | null {
-    return this.#hashes[number] ?? null
+    return this.#blocks.hashOf(number)
   }
 
   /** `null` when the state after this block was forgotten. */
@@ -179,24 +178,22 @@ export class Chain {
     // The other branch was made at about the same times, and is longer, or nobody would have changed to it.
     for (const old of gone) this.#make(this.#timeOf(old) + 1, this.pool.ready())
     const best = this.#make(this.#deps.nowMs(), this.pool.ready())
-    for (const { number } of gone) this.#tellIncluded(this.#blockAt(number))
+    for (const { number } of gone) this.#tellIncluded(this.#blocks.at(number))
     this.#becomeBest(best)
     return best
   }
 
   #takeBack(count: number, fate: 'again' | 'lost'): readonly Block[] {
-    const base = Math.max(this.#finalised, this.#hashes.length - 1 - count)
-    const gone = this.#hashes.slice(base + 1).map((hash) => this.#recent.get(hash) as Block)
+    const base = Math.max(this.#finalised, this.#blocks.length - 1 - count)
+    const gone = this.#blocks.cut(base + 1)
     this.state.revert(base)
     this.#deps.store?.revert(base)
-    this.#hashes.length = base + 1
     for (const { number, hash } of gone) {
       for (const tx of this.#included.get(number) ?? []) {
         tell(tx, { retracted: hex0x(hash) })
         if (fate === 'again') this.pool.giveBack(tx)
       }
       this.#included.delete(number)
-      this.#recent.delete(hash)
     }
     this.pool.refresh(base)
     return gone
@@ -246,32 +243,19 @@ export class Chain {
   }
 
   #keep(block: Block): void {
-    this.#hashes.push(block.hash)
-    this.#remember(block)
+    this.#blocks.push(block)
     this.#deps.store?.append({ block, changes: this.state.changesOf(block.number) })
     this.#announce({ type: 'imported', block })
   }
 
-  #remember(block: Block): void {
-    this.#recent.set(block.hash, block)
-    const old = block.number - BLOCKS_PER_HISTORY * this.#options.historyBlocks
-    if (old > 0) this.#recent.delete(this.#hashes[old] ?? '')
-  }
-
   #saveSnapshot(): void {
     const number = this.#finalised
-    const later = this.#hashes.slice(number + 1).map((hash) => this.#recent.get(hash) as Block)
+    const stored = (at: number): Stored => ({ block: this.#blocks.at(at), changes: this.state.changesOf(at) })
     this.#deps.store?.snapshot({
-      hashes: this.#hashes.slice(0, number + 1),
+      hashes: this.#blocks.hashesTo(number),
       base: { block: this.finalised(), changes: this.state.allAt(number) },
-      tail: later.map((block) => ({ block, changes: this.state.changesOf(block.number) })),
+      tail: Array.from({ length: this.head().number - number }, (_, i) => stored(number + 1 + i)),
     })
-  }
-
-  #blockAt(number: number): Block {
-    const block = this.#recent.get(this.#hashes[number] ?? '')
-    assert(block !== undefined, 'recent blocks are kept')
-    return block
   }
 
   /** From the inherent that every block but genesis begins with. */
@@ -280,7 +264,7 @@ export class Chain {
   }
 
   #facts(context: Context): ValidityFacts {
-    const specVersion = this.specVersionAt(this.#hashes.length - 1)
+    const specVersion = this.specVersionAt(this.#blocks.length - 1)
     return { runtime: this.runtime, specVersion, context, hashOf: (number) => this.hashOf(number) }
   }
 

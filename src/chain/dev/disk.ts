@@ -43,7 +43,6 @@ const TYPES = {
 const codecs = createCodecs(TYPES)
 const FORMAT = 1
 const HEAD_BYTES = 8
-const HASH_BYTES = 32
 const SEGMENTS_MAX = 2
 
 type Segment = { readonly number: number; readonly snapshot: string; readonly log: string }
@@ -196,7 +195,7 @@ function readSnapshot(path: string): Snapshot | null {
   const [payload] = unframe(readOrEmpty(path)).payloads
   if (payload === undefined || payload[0] !== FORMAT) return null
   const { hashes, base } = codecs.decode('Snapshot', payload) as { readonly hashes: Uint8Array; readonly base: Packed }
-  return { hashes: hashesOf(hashes), base: unpacked(base), tail: [] }
+  return { hashes, base: unpacked(base), tail: [] }
 }
 
 const readOrEmpty = (path: string): Uint8Array => (existsSync(path) ? readFileSync(path) : new Uint8Array())
@@ -232,11 +231,6 @@ function unpacked({ hash, header, body, changes }: Packed): Stored {
 
 const packedSnapshot = ({ hashes, base }: Pick<Snapshot, 'hashes' | 'base'>) => ({
   format: FORMAT,
-  hashes: Buffer.from(hashes.join(''), 'hex'),
+  hashes,
   base: packed(base),
 })
-
-const hashesOf = (bytes: Uint8Array): readonly string[] =>
-  Array.from({ length: bytes.length / HASH_BYTES }, (_, i) =>
-    toHex(bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)),
-  )

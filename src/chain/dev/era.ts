@@ -4,14 +4,12 @@
  * Two bytes hold a power of two and a phase. The block of birth is not written down: it is the last one with that phase, so
  * a transaction that is too old claims another birth than it signed, and its signature no longer fits.
  */
-import { assert } from '../../util/assert.ts'
 import type { EnumValue } from './scale.ts'
 import { ScaleError } from './scale-io.ts'
 
 export type Era = { readonly period: number; readonly phase: number }
 
 const PERIOD_MIN = 4
-const PERIOD_MAX = 65_536
 /** Phases of long periods are stored in steps, or they would not fit into two bytes. */
 const stepOf = (period: number) => Math.max(period >> 12, 1)
 
@@ -23,17 +21,6 @@ export function readEra({ type, value }: EnumValue): Era | null {
   const phase = (encoded >> 4) * stepOf(period)
   if (period < PERIOD_MIN || phase >= period) throw new ScaleError('Invalid period and phase')
   return { period, phase }
-}
-
-export function writeEra(era: Era | null): EnumValue {
-  if (era === null) return { type: 'Immortal', value: null }
-  const { period, phase } = era
-  assert(
-    period >= PERIOD_MIN && period <= PERIOD_MAX && Number.isInteger(Math.log2(period)),
-    'a period is a power of 2',
-  )
-  const encoded = Math.min(15, Math.max(1, Math.log2(period) - 1)) + (Math.floor(phase / stepOf(period)) << 4)
-  return { type: `Mortal${encoded % 256}`, value: encoded >> 8 }
 }
 
 /** The block whose hash was signed, if the transaction were made for `current`. */

@@ -32,7 +32,7 @@ export type ExecutorDeps = { readonly runtime: Runtime; readonly state: State; r
 /** What a call weighs: the same for each, because nothing here depends on it. */
 export const CALL_WEIGHT = { ref_time: 200_000_000n, proof_size: 4_000n }
 
-const NO_HASH = '0'.repeat(64)
+const AURA = Uint8Array.from(Buffer.from('aura'))
 
 /** A block in the making. */
 export class OpenBlock {
@@ -103,7 +103,7 @@ export class OpenBlock {
     context.set(system.EventCount, [], this.#events.length)
     const body = this.#body
     const header: Header = {
-      parent_hash: parent?.hash ?? NO_HASH,
+      parent_hash: parent?.hash ?? system.HASH_NONE,
       number,
       state_root: stateRoot(this.#input, body, state),
       extrinsics_root: toHex(blake2(concat(...body.map(blake2)))),
@@ -160,7 +160,7 @@ function digestOf({ number, nowMs, slotMs, newSpecVersion }: BlockInput): readon
   if (number === 0) return []
   const slot = new DataView(new ArrayBuffer(8))
   slot.setBigUint64(0, BigInt(Math.floor(nowMs / slotMs)), true)
-  const author: EnumValue = { type: 'PreRuntime', value: [Buffer.from('aura'), new Uint8Array(slot.buffer)] }
+  const author: EnumValue = { type: 'PreRuntime', value: [AURA, new Uint8Array(slot.buffer)] }
   return newSpecVersion === null ? [author] : [author, { type: 'RuntimeEnvironmentUpdated', value: null }]
 }
 

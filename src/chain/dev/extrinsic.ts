@@ -13,7 +13,7 @@ import type { SignedExtension } from './metadata.ts'
 import { TRANSACTION_VERSION } from './pallet/system.ts'
 import type { Runtime } from './runtime.ts'
 import type { EnumValue } from './scale.ts'
-import { Reader, ScaleError, Writer } from './scale-io.ts'
+import { Reader, ScaleError } from './scale-io.ts'
 import { blake2 } from './storage-key.ts'
 
 export type Extrinsic = {
@@ -80,11 +80,7 @@ function finish(reader: Reader, call: unknown): DecodedCall {
 
 /** What a block's author says in his own block. */
 export function encodeInherent(call: DecodedCall, { codecs }: Codecs): Uint8Array {
-  const inside = concat(Uint8Array.of(VERSION), codecs.encode('RuntimeCall', call))
-  const writer = new Writer()
-  writer.compact(inside.length)
-  writer.raw(inside)
-  return writer.done()
+  return codecs.encode('Vec<u8>', concat(Uint8Array.of(VERSION), codecs.encode('RuntimeCall', call)))
 }
 
 export function signedPayload(

@@ -6,6 +6,7 @@
  */
 import type { Clock, Log } from '../../ports.ts'
 import { assert } from '../../util/assert.ts'
+import { lockDirectory, type Unlock } from '../lock.ts'
 import { type Block, hex0x } from './block.ts'
 import { type BlockView, Chain } from './chain.ts'
 import type { Context } from './define.ts'
@@ -99,13 +100,27 @@ const NO_LOG: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: ()
 const SYSTEM_CLOCK: Clock = { now: () => Date.now(), setTimeout, clearTimeout }
 
 export async function createDevChain(options: DevChainOptions, deps: DevChainDeps = {}): Promise<DevChain> {
+  const { blockMs, dir = null } = options
+  assert(blockMs === null || (blockMs >= BLOCK_MS_MIN && blockMs <= BLOCK_MS_MAX), 'blocks come every 250 to 12,000 ms')
+  const unlock = dir === null ? async () => {} : await lockDirectory(dir)
+  try {
+    return await startChain(options, deps, unlock)
+  } catch (error) {
+    await unlock()
+    throw error
+  }
+}
+
+async function startChain(options: DevChainOptions, deps: DevChainDeps, unlock: Unlock): Promise<DevChain> {
   const { log = NO_LOG, clock = SYSTEM_CLOCK } = deps
   const { blockMs, port = 0, host = '127.0.0.1', chainName = CHAIN_NAME } = options
-  assert(blockMs === null || (blockMs >= BLOCK_MS_MIN && blockMs <= BLOCK_MS_MAX), 'blocks come every 250 to 12,000 ms')
   const { chain, close } = openChain(options, { log, nowMs: deps.nowMs ?? Date.now })
   const faults = new ArmedFaults()
   const rpc = createRpc({ chain, faults, info: { chainName, version: VERSION }, log })
-  const server = await startServer({ host, port }, { rpc, log, clock, faults })
+  const server = await startServer({ host, port }, { rpc, log, clock, faults }).catch((error: unknown) => {
+    close()
+    throw error
+  })
   const stopPace = blockMs === null ? null : keepPace(chain, blockMs, clock)
   log.info('the development chain is up', { port: server.port, block: chain.head().number })
   return {
@@ -125,6 +140,7 @@ export async function createDevChain(options: DevChainOptions, deps: DevChainDep
       stopPace?.()
       await server.stop()
       close()
+      await unlock()
     },
   }
 }
@@ -138,7 +154,7 @@ export function createDevRuntime(slotMs: number, parts: RuntimeParts): Runtime {
 
 export type OpenChain = { readonly chain: Chain; readonly close: () => void }
 
-/** The chain without a server. */
+/** The chain without a server, and without a lock on its directory. */
 export function openChain(
   options: DevChainOptions,
   deps: { readonly log: Log; readonly nowMs: () => number },

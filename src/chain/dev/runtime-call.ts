@@ -6,7 +6,7 @@ import { decodeExtrinsic } from './extrinsic.ts'
 import { Account } from './pallet/system.ts'
 import { feeOf } from './pallet/transaction-payment.ts'
 import { rpcError } from './rpc-error.ts'
-import { ScaleError, Writer } from './scale-io.ts'
+import { ScaleError } from './scale-io.ts'
 
 type Answer = (chain: Chain, block: number, args: Uint8Array) => Uint8Array
 
@@ -64,9 +64,6 @@ function answer(chain: Chain, { inputs, output, answer }: RuntimeApi, args: Uint
 /** The transaction comes with its own length before it, then the length once more as a u32. */
 function feeOfArgs({ runtime }: Chain, args: Uint8Array) {
   const [inside] = runtime.codecs.decode('(Vec<u8>,u32)', args) as [Uint8Array, number]
-  const writer = new Writer()
-  writer.compact(inside.length)
-  writer.raw(inside)
-  const bytes = writer.done()
+  const bytes = runtime.codecs.encode('Vec<u8>', inside)
   return feeOf(bytes.length, runtime.callSpec(decodeExtrinsic(bytes, runtime).call).paysFee)
 }

@@ -87,7 +87,8 @@ export class Reader {
   depth = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+    // Not the Buffer that it may be: `slice` of one does not copy, so a byte that is kept would keep a whole pool of them.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 

@@ -242,7 +242,7 @@ export class State implements ReadView {
       if (last !== undefined) this.#pack(cell, last)
       this.#changed.get(this.#current)?.push(cell)
     }
-    cell.versions.push({ block: this.#current, value, hex })
+    addVersion(cell, { block: this.#current, value, hex })
   }
 
   /** What is no longer the latest is seldom read again, and takes a tenth of the memory as bytes. */
@@ -276,6 +276,14 @@ export class State implements ReadView {
     version.hex ??= Buffer.from(this.#codecs.encode(cell.store.item.type, version.value)).toString('hex')
     return version.hex
   }
+}
+
+const FEW_VERSIONS = 4
+
+/** Most entries have few versions, and an array that is pushed to takes room for sixteen more. */
+function addVersion(cell: Cell, version: Version): void {
+  if (cell.versions.length < FEW_VERSIONS) cell.versions = [...cell.versions, version]
+  else cell.versions.push(version)
 }
 
 function sortedCells(store: Store): readonly Cell[] {

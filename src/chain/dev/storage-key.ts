@@ -35,7 +35,8 @@ export function encodeKeys(item: AnyItem, keys: readonly unknown[], codecs: Code
     const key = codecs.encode(type, keys[i])
     return [HASHERS[hasher].hash(key), key]
   })
-  return toHex(concat(...parts))
+  // In one piece: what `toHex` puts together stays a chain of many small texts in memory until somebody reads it.
+  return Buffer.concat(parts).toString('hex')
 }
 
 /** Back again; throws `ScaleError` when the text is no such key. */

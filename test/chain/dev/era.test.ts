@@ -2,9 +2,10 @@ import { TypeRegistry } from '@polkadot/types'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { CORE_TYPES } from '../../../src/chain/dev/core-type.ts'
-import { birthOf, deathOf, readEra, writeEra } from '../../../src/chain/dev/era.ts'
+import { birthOf, deathOf, readEra } from '../../../src/chain/dev/era.ts'
 import { createCodecs, type EnumValue } from '../../../src/chain/dev/scale.ts'
 import { toHex } from '../../../src/util/bytes.ts'
+import { writeEra } from './world.ts'
 
 const codecs = createCodecs(CORE_TYPES)
 const registry = new TypeRegistry()

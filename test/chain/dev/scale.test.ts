@@ -15,6 +15,13 @@ const types = {
 const codecs = createCodecs(types)
 const bytes = (hex: string) => fromHex(hex) ?? expect.fail(`${hex} is no hex`)
 
+test('decoded bytes are a copy, also of a Buffer', () => {
+  const buffer = Buffer.from('08aabb', 'hex')
+  const decoded = codecs.decode('Vec<u8>', buffer)
+  buffer.fill(0)
+  expect(decoded).toEqual(Uint8Array.of(0xaa, 0xbb))
+})
+
 describe('agrees with @polkadot/types', () => {
   const registry = new TypeRegistry()
   const u = (bits: number) => fc.bigInt({ min: 0n, max: (1n << BigInt(bits)) - 1n })

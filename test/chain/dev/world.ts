@@ -2,11 +2,12 @@
 import { Keyring } from '@polkadot/keyring'
 import type { Chain } from '../../../src/chain/dev/chain.ts'
 import type { DecodedCall } from '../../../src/chain/dev/define.ts'
-import { birthOf, type Era, writeEra } from '../../../src/chain/dev/era.ts'
+import { birthOf, type Era } from '../../../src/chain/dev/era.ts'
 import { signedPayload } from '../../../src/chain/dev/extrinsic.ts'
 import { type DevChainOptions, NO_PARTS, openChain } from '../../../src/chain/dev/index.ts'
 import type { EventRecord } from '../../../src/chain/dev/pallet/system.ts'
 import { Account, Events } from '../../../src/chain/dev/pallet/system.ts'
+import type { EnumValue } from '../../../src/chain/dev/scale.ts'
 import { Writer } from '../../../src/chain/dev/scale-io.ts'
 import type { Log } from '../../../src/ports.ts'
 import { concat, toHex } from '../../../src/util/bytes.ts'
@@ -54,6 +55,14 @@ export type SignOptions = {
   readonly specVersion?: number
   readonly birthHash?: string
   readonly wantsMetadataHash?: boolean
+}
+
+/** A period is a power of two; phases of long periods are stored in steps. */
+export function writeEra(era: Era | null): EnumValue {
+  if (era === null) return { type: 'Immortal', value: null }
+  const { period, phase } = era
+  const encoded = Math.log2(period) - 1 + (Math.floor(phase / Math.max(period >> 12, 1)) << 4)
+  return { type: `Mortal${encoded % 256}`, value: encoded >> 8 }
 }
 
 /** The next transaction of the account, unless the options say otherwise. */

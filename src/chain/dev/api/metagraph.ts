@@ -9,6 +9,7 @@ import { compareNumber } from '../../../util/compare.ts'
 import { CORE_TYPES } from '../core-type.ts'
 import type { TypeTable } from '../define.ts'
 import { COMMITMENTS_TYPES, CommitmentOf } from '../pallet/commitments.ts'
+import { inheritedStake, stakeWeight } from '../pallet/subtensor/stake-weight.ts'
 import * as s from '../pallet/subtensor/storage.ts'
 import {
   activityCutoff,
@@ -17,7 +18,6 @@ import {
   netuids,
   now,
   ROOT,
-  stakeWeight,
   storageIndex,
   type View,
 } from '../pallet/subtensor/subnet.ts'
@@ -25,7 +25,7 @@ import { createCodecs } from '../scale.ts'
 import { NO_AXON } from './neuron-info.ts'
 
 type Read = (view: View, netuid: number) => unknown
-type Row = readonly [name: string, type: string, read: Read]
+export type Row = readonly [name: string, type: string, read: Read]
 
 type Item = typeof s.Tempo
 /** Items differ in what they hold; the codec of the field's type checks that it fits. */
@@ -125,8 +125,8 @@ const ROWS: readonly Row[] = [
   ['trust', U16S, nothing],
   ['rank', U16S, nothing],
   ['block_at_registration', U64S, all((view, _hotkey, netuid, uid) => view.get(s.BlockAtRegistration, netuid, uid))],
-  ['alpha_stake', U64S, all((view, hotkey, netuid) => view.get(s.TotalHotkeyAlpha, hotkey, netuid))],
-  ['tao_stake', U64S, all((view, hotkey) => view.get(s.TotalHotkeyAlpha, hotkey, ROOT))],
+  ['alpha_stake', U64S, all((view, hotkey, netuid) => inheritedStake(view, netuid, hotkey, netuid))],
+  ['tao_stake', U64S, all((view, hotkey, netuid) => inheritedStake(view, netuid, hotkey, ROOT))],
   ['total_stake', U64S, all((view, hotkey, netuid) => stakeWeight(view, netuid, hotkey))],
   ['tao_dividends_per_hotkey', PER_HOTKEY, all((_view, hotkey) => [hotkey, 0n])],
   ['alpha_dividends_per_hotkey', PER_HOTKEY, all((view, hotkey, netuid) => [hotkey, view.get(s.AlphaDividendsPerSubnet, netuid, hotkey)])],
@@ -160,10 +160,13 @@ function commitmentsOf(view: View, netuid: number): unknown {
 const SELECTIVE = [...ROWS, ...MORE]
 const optionOf = ([name, type]: Row) => `${name}: ${name === 'netuid' ? type : `Option<${type}>`}`
 
+export const structOf = (rows: readonly Row[]): string =>
+  `{${rows.map(([name, type]) => `${name}: ${type}`).join(', ')}}`
+
 export const METAGRAPH_TYPES: TypeTable = {
   Metagraph: {
     path: 'pallet_subtensor::rpc_info::metagraph::Metagraph',
-    type: `{${ROWS.map(([name, type]) => `${name}: ${type}`).join(', ')}}`,
+    type: structOf(ROWS),
   },
   SelectiveMetagraph: {
     path: 'pallet_subtensor::rpc_info::metagraph::SelectiveMetagraph',

@@ -2,10 +2,10 @@
 import type { Fields, RuntimeApi, TypeTable } from '../define.ts'
 import { fixed, floor, less, over, times } from '../pallet/subtensor/fixed-point.ts'
 import { lockCost } from '../pallet/subtensor/network.ts'
-import { subnetAccount } from '../pallet/subtensor/registration.ts'
 import * as s from '../pallet/subtensor/storage.ts'
-import { exists, netuids, nextEpochBlock, type View } from '../pallet/subtensor/subnet.ts'
+import { exists, netuids, nextEpochBlock, subnetAccount, type View } from '../pallet/subtensor/subnet.ts'
 import { alphaPrice, quote } from '../pallet/subtensor/swap.ts'
+import { HYPERPARAM_TYPES, HYPERPARAMS, HYPERPARAMS_V2, hyperparamEntries } from './hyperparams.ts'
 import {
   allMetagraphs,
   fieldsOf,
@@ -13,54 +13,13 @@ import {
   mechagraph,
   metagraph,
   pendingAlpha,
+  type Row,
   rowsNamed,
   selectiveMetagraph,
   sinceLastStep,
+  structOf,
   subnetName,
 } from './metagraph.ts'
-
-type Row = ReturnType<typeof rowsNamed>[number]
-
-const HYPERPARAMS: readonly Row[] = rowsNamed(
-  'rho',
-  'kappa',
-  'immunity_period',
-  'min_allowed_weights',
-  'max_weights_limit',
-  'tempo',
-  'min_difficulty',
-  'max_difficulty',
-  'weights_version',
-  'weights_rate_limit',
-  'adjustment_interval',
-  'activity_cutoff',
-  'registration_allowed',
-  'target_regs_per_interval',
-  'min_burn',
-  'max_burn',
-  'bonds_moving_avg',
-  'max_regs_per_block',
-  'serving_rate_limit',
-  'max_validators',
-  'adjustment_alpha',
-  'difficulty',
-  'commit_reveal_period',
-  'commit_reveal_weights_enabled',
-  'alpha_high',
-  'alpha_low',
-  'liquid_alpha_enabled',
-)
-
-// biome-ignore format: a table
-const HYPERPARAMS_V2: readonly Row[] = [
-  ...HYPERPARAMS,
-  ['alpha_sigmoid_steepness', 'I32F32', (view, netuid) => ({ bits: BigInt(view.get(s.AlphaSigmoidSteepness, netuid)) << 32n })],
-  ['yuma_version', 'Compact<u16>', (view, netuid) => (view.get(s.Yuma3On, netuid) ? 3 : 2)],
-  ['subnet_is_active', 'bool', (view, netuid) => view.get(s.SubtokenEnabled, netuid)],
-  ['transfers_enabled', 'bool', (view, netuid) => view.get(s.TransferToggle, netuid)],
-  ['bonds_reset_enabled', 'bool', (view, netuid) => view.get(s.BondsResetOn, netuid)],
-  ['user_liquidity_enabled', 'bool', () => false],
-]
 
 const DYNAMIC: readonly Row[] = [
   ...rowsNamed('netuid', 'owner_hotkey', 'owner_coldkey'),
@@ -76,14 +35,10 @@ const DYNAMIC: readonly Row[] = [
   ...rowsNamed('moving_price'),
 ]
 
-const structOf = (rows: readonly Row[]) => `{${rows.map(([name, type]) => `${name}: ${type}`).join(', ')}}`
-const PATH = 'pallet_subtensor::rpc_info'
-
 export const SUBNET_TYPES: TypeTable = {
   ...METAGRAPH_TYPES,
-  SubnetHyperparams: { path: `${PATH}::subnet_info::SubnetHyperparams`, type: structOf(HYPERPARAMS) },
-  SubnetHyperparamsV2: { path: `${PATH}::subnet_info::SubnetHyperparamsV2`, type: structOf(HYPERPARAMS_V2) },
-  DynamicInfo: { path: `${PATH}::dynamic_info::DynamicInfo`, type: structOf(DYNAMIC) },
+  ...HYPERPARAM_TYPES,
+  DynamicInfo: { path: 'pallet_subtensor::rpc_info::dynamic_info::DynamicInfo', type: structOf(DYNAMIC) },
   SimSwapResult: {
     path: 'pallet_subtensor_swap_runtime_api::SimSwapResult',
     type: '{tao_amount: u64, alpha_amount: u64, tao_fee: u64, alpha_fee: u64, tao_slippage: u64, alpha_slippage: u64}',
@@ -120,6 +75,9 @@ export const SUBNET_APIS: readonly RuntimeApi[] = [
   ),
   subnetApi('get_subnet_hyperparams', NETUID, 'Option<SubnetHyperparams>', rowsAnswer(HYPERPARAMS)),
   subnetApi('get_subnet_hyperparams_v2', NETUID, 'Option<SubnetHyperparamsV2>', rowsAnswer(HYPERPARAMS_V2)),
+  subnetApi('get_subnet_hyperparams_v3', NETUID, 'Option<Vec<HyperparamEntry>>', (view, args) =>
+    exists(view, net(args)) ? hyperparamEntries(view, net(args)) : null,
+  ),
   subnetApi('get_dynamic_info', NETUID, 'Option<DynamicInfo>', rowsAnswer(DYNAMIC)),
   subnetApi('get_all_dynamic_info', '', 'Vec<Option<DynamicInfo>>', (view) =>
     netuids(view).map((netuid) => fieldsOf(DYNAMIC, view, netuid)),

@@ -13,7 +13,7 @@ import {
   type StorageItem,
 } from '../define.ts'
 import { must, PALLET } from './subtensor/error.ts'
-import { setEmissionSplit, setMechanismCount, UIDS_MAX } from './subtensor/mechanism.ts'
+import { MECHANISMS_MAX, setEmissionSplit, setMechanismCount, UIDS_MAX } from './subtensor/mechanism.ts'
 import {
   applyTempo,
   type Change,
@@ -99,12 +99,22 @@ const OF_A_SUBNET: readonly Row[] = [
   [84, 'min_non_immune_uids', 'min: u16', s.MinNonImmuneUids, 'MinNonImmuneUidsSet', { open: 'always', subnet: 'any' }],
   [89, 'burn_half_life', 'u16', s.BurnHalfLife, null, { owner: 'BurnHalfLife', check: checkHalfLife, tells: 'BurnHalfLifeSet' }],
   [90, 'burn_increase_mult', 'U64F64', s.BurnIncreaseMult, null, { owner: 'BurnIncreaseMult', check: checkIncrease, tells: 'BurnIncreaseMultSet' }],
+  [93, 'min_childkey_take_per_subnet', 'take: u16', s.MinChildkeyTakePerSubnet, 'MinChildKeyTakePerSubnetSet', { owner: 'MinChildkeyTake', check: checkChildTake }],
   [94, 'subnet_emission_enabled', 'enabled: bool', s.SubnetEmissionEnabled, null, { open: 'always', check: checkNotRoot, tells: 'SubnetEmissionEnabledSet' }],
 ]
 
 /** Only the root's. `sudo_set_NAME(ARGUMENT: TYPE)`. */
+type ChainRow = readonly [
+  index: number,
+  name: string,
+  type: string,
+  item: unknown,
+  event: string | null,
+  check?: (value: number) => void,
+]
+
 // biome-ignore format: a table
-const OF_THE_CHAIN: readonly (readonly [index: number, name: string, type: string, item: unknown, event: string | null])[] = [
+const OF_THE_CHAIN: readonly ChainRow[] = [
   [1, 'default_take', 'u16', s.MaxDelegateTake, 'MaxDelegateTakeSet'],
   [2, 'tx_rate_limit', 'u64', s.TxRateLimit, 'TxRateLimitSet'],
   [28, 'subnet_owner_cut', 'u16', s.SubnetOwnerCut, 'SubnetOwnerCutSet'],
@@ -117,11 +127,12 @@ const OF_THE_CHAIN: readonly (readonly [index: number, name: string, type: strin
   [45, 'tx_delegate_take_rate_limit', 'tx_rate_limit: u64', s.TxDelegateTakeRateLimit, 'TxDelegateTakeRateLimitSet'],
   [46, 'min_delegate_take', 'take: u16', s.MinDelegateTake, 'MinDelegateTakeSet'],
   [71, 'commit_reveal_version', 'version: u16', s.CommitRevealWeightsVersion, 'CommitRevealVersionSet'],
+  [73, 'ck_burn', 'burn: u64', s.CKBurn, null],
   [74, 'admin_freeze_window', 'window: u16', s.AdminFreezeWindow, 'AdminFreezeWindowSet'],
   [75, 'owner_hparam_rate_limit', 'epochs: u16', s.OwnerHyperparamRateLimit, 'OwnerHyperparamRateLimitSet'],
   [85, 'start_call_delay', 'delay: u64', s.StartCallDelay, 'StartCallDelaySet'],
-  [88, 'max_mechanism_count', 'u8', s.MaxMechanismCount, null],
-  [96, 'max_epochs_per_block', 'u8', s.MaxEpochsPerBlock, 'MaxEpochsPerBlockSet'],
+  [88, 'max_mechanism_count', 'u8', s.MaxMechanismCount, null, checkMechanisms],
+  [96, 'max_epochs_per_block', 'u8', s.MaxEpochsPerBlock, 'MaxEpochsPerBlockSet', checkEpochs],
 ]
 
 const hold = (holds: boolean, error: string): void => need(holds, P, error)
@@ -171,6 +182,10 @@ function checkOwnerNeurons(_view: View, _netuid: number, value: number): void {
   must(value >= 1 && value <= OWNER_NEURONS_MAX, 'InvalidValue')
 }
 
+function checkChildTake(view: View, _netuid: number, value: number): void {
+  hold(value >= view.get(s.MinChildkeyTake) && value <= view.get(s.MaxChildkeyTake), 'InvalidValue')
+}
+
 function checkNotRoot(_view: View, netuid: number): void {
   hold(netuid !== ROOT, 'NotPermittedOnRootSubnet')
 }
@@ -184,6 +199,14 @@ function checkHalfLife(view: View, netuid: number, value: number): void {
 function checkIncrease(view: View, netuid: number, { bits }: { readonly bits: bigint }): void {
   checkNotRoot(view, netuid)
   hold(bits >= 1n << 64n && bits <= 3n << 64n, 'InvalidValue')
+}
+
+function checkEpochs(value: number): void {
+  hold(value >= 1, 'ValueNotInBounds')
+}
+
+function checkMechanisms(value: number): void {
+  must(value >= 1 && value <= MECHANISMS_MAX, 'InvalidValue')
 }
 
 /** `'x: u64'` of a row, where the argument has the name of the parameter unless it says otherwise. */
@@ -217,14 +240,13 @@ function guard(context: Context, origin: Origin, netuid: number, { owner, open, 
   return who
 }
 
-function chainCall([index, name, type, item, event]: (typeof OF_THE_CHAIN)[number]): CallSpec {
+function chainCall([index, name, type, item, event, check]: ChainRow): CallSpec {
   const argument = argumentOf(name, type)
   const [field = ''] = argument.split(':')
   const run = (context: Context, origin: Origin, args: Fields): void => {
     requireRoot(origin)
     const value = args[field] as Value
-    if (name === 'max_epochs_per_block') hold((value as number) >= 1, 'ValueNotInBounds')
-    if (name === 'max_mechanism_count') must((value as number) >= 1 && (value as number) <= 16, 'InvalidValue')
+    check?.(value as number)
     context.set(item as StorageItem<[], Value>, [], value)
     if (event !== null) context.emit(PALLET, event, { value })
   }

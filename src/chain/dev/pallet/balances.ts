@@ -32,20 +32,25 @@ function setFree(context: Context, account: string, info: AccountInfo, free: big
   context.set(Account, [account], { ...info, providers: 1, data: { ...info.data, free } })
 }
 
+const isNew = ({ providers, sufficients }: AccountInfo): boolean => providers === 0 && sufficients === 0
+
+/** An account that is not there cannot begin with less than it lives from. */
+export const canReceive = (context: Pick<Context, 'get'>, account: string, amount: bigint): boolean =>
+  amount >= EXISTENTIAL_DEPOSIT || !isNew(context.get(Account, account))
+
 /** New money, or money that was debited elsewhere. */
 function credit(context: Context, account: string, amount: bigint): void {
   if (amount === 0n) return
   const info = context.get(Account, account)
-  const isNew = info.providers === 0 && info.sufficients === 0
-  if (isNew && amount < EXISTENTIAL_DEPOSIT) throw refuse('Token', 'BelowMinimum')
+  if (!canReceive(context, account, amount)) throw refuse('Token', 'BelowMinimum')
   setFree(context, account, info, info.data.free + amount)
-  if (!isNew) return
+  if (!isNew(info)) return
   context.emit('System', 'NewAccount', { account })
   context.emit(P, 'Endowed', { account, free_balance: amount })
 }
 
 /** Throws `Token.FundsUnavailable`, or `Token.NotExpendable` when the account must live and would not. */
-export function debit(context: Context, account: string, amount: bigint, keepAlive: boolean): void {
+function debit(context: Context, account: string, amount: bigint, keepAlive: boolean): void {
   const info = context.get(Account, account)
   if (info.data.free < amount) throw refuse('Token', 'FundsUnavailable')
   const left = info.data.free - amount
@@ -72,6 +77,12 @@ export function transfer(context: Context, from: string, to: string, amount: big
 export function issue(context: Context, account: string, amount: bigint): void {
   context.set(TotalIssuance, [], context.get(TotalIssuance) + amount)
   credit(context, account, amount)
+}
+
+/** Money that nobody has any more. */
+export function burn(context: Context, account: string, amount: bigint): void {
+  debit(context, account, amount, false)
+  context.set(TotalIssuance, [], context.get(TotalIssuance) - amount)
 }
 
 /** Plain accounts only: nobody has an index here. */
@@ -102,10 +113,7 @@ function forceSetBalance(context: Context, origin: Origin, args: Fields): void {
   const before = freeBalance(context, who)
   const free = (args['new_free'] as bigint) < EXISTENTIAL_DEPOSIT ? 0n : (args['new_free'] as bigint)
   if (free > before) issue(context, who, free - before)
-  else if (free < before) {
-    debit(context, who, before - free, false)
-    context.set(TotalIssuance, [], context.get(TotalIssuance) - (before - free))
-  }
+  else if (free < before) burn(context, who, before - free)
   context.emit(P, 'BalanceSet', { who, free })
 }
 

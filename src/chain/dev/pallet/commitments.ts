@@ -10,7 +10,7 @@ import type { EnumValue } from '../scale.ts'
 import { Pulses } from './drand.ts'
 import { resetBonds } from './subtensor/bond-reset.ts'
 import { SubnetEpochIndex } from './subtensor/storage.ts'
-import { isRegistered, now } from './subtensor/subnet.ts'
+import { isRegistered, now, removeUnder } from './subtensor/subnet.ts'
 import { openSealed } from './subtensor/timelock-open.ts'
 import { requireRoot, signer } from './system.ts'
 
@@ -134,6 +134,17 @@ function keepRevealed(context: Context, netuid: number, who: string, opened: rea
   const all = [...before, ...opened.map((bytes) => [bytes, now(context)] as const)]
   context.set(RevealedCommitments, [netuid, who], all.slice(-REVEALS_KEPT))
   for (const _ of opened) context.emit(P, 'CommitmentRevealed', { netuid, who })
+}
+
+/** Of a subnet that is no more. */
+export function purgeSubnet(context: Context, netuid: number): void {
+  removeUnder(context, CommitmentOf, netuid)
+  removeUnder(context, LastCommitment, netuid)
+  removeUnder(context, LastBondsReset, netuid)
+  removeUnder(context, RevealedCommitments, netuid)
+  removeUnder(context, UsedSpaceOf, netuid)
+  const others = context.get(TimelockedIndex).filter(([place]) => place !== netuid)
+  context.set(TimelockedIndex, [], others)
 }
 
 function setMaxSpace(context: Context, origin: Origin, args: Fields): void {

@@ -43,7 +43,7 @@ const ACCOUNT_NONE: AccountInfo = {
   sufficients: 0,
   data: { free: 0n, reserved: 0n, frozen: 0n, flags: IS_NEW_LOGIC },
 }
-const HASH_NONE = '0'.repeat(64)
+export const HASH_NONE = '0'.repeat(64)
 
 const P = 'System'
 export const Account = item<[account: string], AccountInfo>(

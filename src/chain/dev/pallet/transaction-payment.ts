@@ -4,7 +4,7 @@
  * Real fees also weigh the work of a call; nothing that we test depends on it, and a client asks before it pays.
  */
 import { type Context, item, type Pallet } from '../define.ts'
-import { debit, freeBalance, TotalIssuance } from './balances.ts'
+import { burn, freeBalance } from './balances.ts'
 
 /** In rao. A transfer cost 0.000124 TAO and some rao on mainnet in July 2026. */
 const FEE_BASE = 124_000n
@@ -22,8 +22,7 @@ export function canPay(context: Pick<Context, 'get'>, account: string, fee: bigi
 /** Taken before the call runs and kept when it fails. */
 export function charge(context: Context, who: string, amount: bigint): void {
   if (amount === 0n) return
-  debit(context, who, amount, false)
-  context.set(TotalIssuance, [], context.get(TotalIssuance) - amount)
+  burn(context, who, amount)
   context.emit('Balances', 'Withdraw', { who, amount })
 }
 

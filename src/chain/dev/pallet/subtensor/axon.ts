@@ -3,7 +3,7 @@ import type { CallSpec, Context, Fields } from '../../define.ts'
 import { must, PALLET } from './error.ts'
 import { type Guard, signed } from './guard.ts'
 import * as s from './storage.ts'
-import { isRegistered, now } from './subnet.ts'
+import { isOver, isRegistered, now } from './subnet.ts'
 
 const LOCALHOST_V4 = 0x7f000001n
 const BROADCAST_V4 = 0xffff_ffffn
@@ -18,10 +18,8 @@ function isValidAddress(type: number, address: bigint): boolean {
 
 const isValidType = (type: unknown) => type === 4 || type === 6
 
-function inTime(context: Context, netuid: number, lastServed: bigint): boolean {
-  const limit = context.get(s.ServingRateLimit, netuid)
-  return limit === 0n || lastServed === 0n || now(context) - lastServed >= limit
-}
+const inTime = (context: Context, netuid: number, lastServed = 0n): boolean =>
+  isOver(context, lastServed, context.get(s.ServingRateLimit, netuid))
 
 /** Zero is a valid address of an axon: some have nothing to serve. */
 const mayServe: Guard = (context, who, args) => {
@@ -29,7 +27,7 @@ const mayServe: Guard = (context, who, args) => {
   must(isRegistered(context, netuid, who), 'HotKeyNotRegisteredInNetwork')
   must(isValidType(args['ip_type']), 'InvalidIpType')
   must(isValidAddress(args['ip_type'] as number, args['ip'] as bigint), 'InvalidIpAddress')
-  must(inTime(context, netuid, context.get(s.Axons, netuid, who)?.block ?? 0n), 'ServingRateLimitExceeded')
+  must(inTime(context, netuid, context.get(s.Axons, netuid, who)?.block), 'ServingRateLimitExceeded')
   must(args['port'] !== 0, 'InvalidPort')
 }
 
@@ -55,7 +53,7 @@ const mayServePrometheus: Guard = (context, who, args) => {
   const address = args['ip'] as bigint
   must(address !== 0n && isValidAddress(args['ip_type'] as number, address), 'InvalidIpAddress')
   must(isRegistered(context, netuid, who), 'HotKeyNotRegisteredInNetwork')
-  must(inTime(context, netuid, context.get(s.Prometheus, netuid, who)?.block ?? 0n), 'ServingRateLimitExceeded')
+  must(inTime(context, netuid, context.get(s.Prometheus, netuid, who)?.block), 'ServingRateLimitExceeded')
   must(args['port'] !== 0, 'InvalidPort')
 }
 

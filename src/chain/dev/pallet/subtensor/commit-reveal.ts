@@ -10,7 +10,7 @@ import { createCodecs } from '../../scale.ts'
 import { blake2 } from '../../storage-key.ts'
 import { attemptAll } from './batch.ts'
 import { must, PALLET } from './error.ts'
-import { type Guard, signed } from './guard.ts'
+import { equalLengths, type Guard, signed } from './guard.ts'
 import * as s from './storage.ts'
 import { currentEpoch, isExpired, isRegistered, isRevealEpoch, mustHaveMechanism, now, type View } from './subnet.ts'
 import {
@@ -163,11 +163,6 @@ const mayReveal =
       must(isRevealEpoch(context, args['netuid'] as number, found[1]), 'RevealTooEarly')
     }
   }
-
-const equalLengths =
-  (...lists: readonly string[]): Guard =>
-  (_context, _who, args) =>
-    must(new Set(lists.map((name) => (args[name] as readonly unknown[]).length)).size === 1, 'InputLengthsUnequal')
 
 const COMMIT = signed(commit, enoughStake, inTime('CommittingWeightsTooFast'))
 const REVEAL = signed(

@@ -8,16 +8,16 @@
 
 import type { Context } from '../../define.ts'
 import { issue } from '../balances.ts'
+import { shareWithParents } from './child-dividend.ts'
 import { type Payment, runEpoch } from './epoch.ts'
 import { PALLET } from './error.ts'
-import { fixed, floor, less, min, ONE, over, times } from './fixed-point.ts'
-import { subnetAccount } from './registration.ts'
+import { fixed, floor, less, min, ONE, over, times, U16_WHOLE } from './fixed-point.ts'
 import { addDividend, addStake } from './stake.ts'
+import { taoWeight } from './stake-weight.ts'
 import * as s from './storage.ts'
-import { isEpochDue, isRegistered, netuids, now, ROOT, taoWeight, type View } from './subnet.ts'
+import { isEpochDue, isRegistered, netuids, now, ROOT, removeUnder, subnetAccount, type View } from './subnet.ts'
 import { add, alphaPrice, swapTao } from './swap.ts'
 
-const U16_MAX = 65_535n
 const HALF = ONE / 2n
 /** Twenty-one million, of TAO and of every alpha: emission halves at a half of it, at three quarters, and so on. */
 const SUPPLY_MAX = 21_000_000n * 10n ** 9n
@@ -99,7 +99,7 @@ function emitAlpha(context: Context, netuid: number, alpha: bigint, isRootSold: 
   add(context, s.SubnetAlphaOut, netuid, alpha)
   let left = fixed(alpha)
   if (context.get(s.OwnerCutEnabled, netuid)) {
-    const cut = times(left, over(fixed(context.get(s.SubnetOwnerCut)), fixed(U16_MAX)))
+    const cut = times(left, over(fixed(context.get(s.SubnetOwnerCut)), fixed(U16_WHOLE)))
     left = less(left, cut)
     add(context, s.PendingOwnerCut, netuid, floor(cut))
   }
@@ -202,7 +202,12 @@ function payValidators(
   alpha: bigint,
   root: bigint,
 ): void {
-  const shares = payments.map(({ hotkey, dividend }) => {
+  const earned = new Map<string, bigint>()
+  for (const payment of payments) {
+    for (const { hotkey, dividend } of shareWithParents(context, netuid, payment))
+      earned.set(hotkey, (earned.get(hotkey) ?? 0n) + dividend)
+  }
+  const shares = [...earned].map(([hotkey, dividend]) => {
     const byRoot = times(fixed(context.get(s.TotalHotkeyAlpha, hotkey, ROOT)), taoWeight(context))
     const all = fixed(context.get(s.TotalHotkeyAlpha, hotkey, netuid)) + byRoot
     const rootPart = times(fixed(dividend), over(byRoot, all))
@@ -212,8 +217,8 @@ function payValidators(
     (sum, { alphaPart, rootPart }) => ({ alpha: sum.alpha + alphaPart, root: sum.root + rootPart }),
     { alpha: 0n, root: 0n },
   )
-  forget(context, s.AlphaDividendsPerSubnet, netuid)
-  forget(context, s.RootAlphaDividendsPerSubnet, netuid)
+  removeUnder(context, s.AlphaDividendsPerSubnet, netuid)
+  removeUnder(context, s.RootAlphaDividendsPerSubnet, netuid)
   for (const { hotkey, alphaPart, rootPart } of shares) {
     const earned = payTake(context, netuid, hotkey, times(fixed(alpha), over(alphaPart, totals.alpha)))
     if (earned > 0n) {
@@ -231,13 +236,9 @@ function payValidators(
 /** The take goes to the hotkey's own coldkey. What is left is returned. */
 function payTake(context: Context, netuid: number, hotkey: string, earned: bigint): bigint {
   if (earned === 0n) return 0n
-  const take = times(over(fixed(context.get(s.Delegates, hotkey)), fixed(U16_MAX)), earned)
+  const take = times(over(fixed(context.get(s.Delegates, hotkey)), fixed(U16_WHOLE)), earned)
   addStake(context, hotkey, context.get(s.Owner, hotkey), netuid, floor(take))
   return floor(less(earned, take))
-}
-
-function forget(context: Context, item: typeof s.AlphaDividendsPerSubnet, netuid: number): void {
-  for (const [keys] of [...context.entries(item, netuid)]) context.remove(item, keys)
 }
 
 const PRICE_BITS = 64n

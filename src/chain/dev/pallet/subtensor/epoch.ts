@@ -9,8 +9,10 @@ import { divide, normalise, toU16 } from '../../../yuma/fixed.ts'
 import type { YumaInput, YumaMode } from '../../../yuma/input.ts'
 import type { Context } from '../../define.ts'
 import { PALLET } from './error.ts'
+import { U16_WHOLE } from './fixed-point.ts'
+import { stakeWeight } from './stake-weight.ts'
 import * as s from './storage.ts'
-import { activityCutoff, hotkeysOf, isExpired, now, ownerUid, stakeWeight, storageIndex, type View } from './subnet.ts'
+import { activityCutoff, hotkeysOf, isExpired, now, ownerUid, storageIndex, type View } from './subnet.ts'
 
 /** What an epoch pays a neuron, in rao of alpha. */
 export type Payment = { readonly hotkey: string; readonly incentive: bigint; readonly dividend: bigint }
@@ -43,13 +45,11 @@ export function runEpoch(context: Context, netuid: number, alpha: bigint): reado
   }))
 }
 
-const U16_MAX = 65_535n
-
 /** What rounding loses goes to the first mechanism. */
 export function splitEmission(view: View, netuid: number, alpha: bigint): readonly bigint[] {
   const count = view.get(s.MechanismCountCurrent, netuid)
   const split = view.get(s.MechanismEmissionSplit, netuid)
-  const part = (i: number) => (split === null ? alpha / BigInt(count) : (alpha * BigInt(split[i] ?? 0)) / U16_MAX)
+  const part = (i: number) => (split === null ? alpha / BigInt(count) : (alpha * BigInt(split[i] ?? 0)) / U16_WHOLE)
   const parts = Array.from({ length: count }, (_, i) => part(i))
   const rest = alpha - parts.reduce((total, each) => total + each, 0n)
   return parts.map((each, i) => (i === 0 ? each + rest : each))

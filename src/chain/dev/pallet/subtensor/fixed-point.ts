@@ -3,9 +3,14 @@
  *
  * Products and quotients round down, as the runtime's do. Values are never negative.
  */
+import { U16_MAX } from '../../../yuma/fixed.ts'
 
 const BITS = 32n
 export const ONE = 1n << BITS
+/** What shares in a u64 are parts of. */
+export const U64_MAX = 2n ** 64n - 1n
+/** What shares in a u16 are parts of. */
+export const U16_WHOLE = BigInt(U16_MAX)
 
 export const fixed = (whole: bigint | number): bigint => BigInt(whole) << BITS
 export const floor = (value: bigint): bigint => value >> BITS

@@ -5,10 +5,10 @@
 import type { Context } from '../../define.ts'
 import { TotalIssuance as BalancesIssuance, issue } from '../balances.ts'
 import { addNetwork, giveTo, nextNetuid, openMarket, type Pair, startEmission } from './network.ts'
-import { appendNeuron, claimHotkey, subnetAccount } from './registration.ts'
+import { appendNeuron, claimHotkey } from './registration.ts'
 import { addStake } from './stake.ts'
 import * as s from './storage.ts'
-import { now, ROOT } from './subnet.ts'
+import { now, ROOT, subnetAccount } from './subnet.ts'
 import { add } from './swap.ts'
 
 export type SubnetSpec = {
@@ -39,7 +39,7 @@ export type SubnetSpec = {
 }
 
 /** As much as the owner of a first subnet locks. */
-const MARKET = 1000n * 10n ** 9n
+const MARKET = s.NetworkMinLockCost.fallback
 
 /** The root, where TAO is staked. Every chain has it. */
 export function foundRoot(context: Context): void {
@@ -48,6 +48,7 @@ export function foundRoot(context: Context): void {
   context.set(s.Tempo, [ROOT], 100)
   context.set(s.MaxAllowedUids, [ROOT], 64)
   context.set(s.MaxAllowedValidators, [ROOT], 64)
+  context.set(s.TargetRegistrationsPerInterval, [ROOT], 1)
   context.set(s.SubtokenEnabled, [ROOT], true)
   context.set(s.TotalIssuance, [], context.get(BalancesIssuance))
 }

@@ -4,11 +4,17 @@
  */
 import { type CallSpec, type Context, DispatchFailure, type Fields, type Origin } from '../../define.ts'
 import { signer } from '../system.ts'
-import { poolCode } from './error.ts'
+import { must, poolCode } from './error.ts'
 
 /** Throws a `DispatchFailure`. Reads only. */
 export type Guard = (context: Context, who: string, args: Fields) => void
 type Body = (context: Context, who: string, args: Fields) => void
+
+/** Lists of a batch that belong together, item by item. */
+export const equalLengths =
+  (...lists: readonly string[]): Guard =>
+  (_context, _who, args) =>
+    must(new Set(lists.map((name) => (args[name] as readonly unknown[]).length)).size === 1, 'InputLengthsUnequal')
 
 /** The parts of a call that only a signer may make. Its guards come first, in their order. */
 export function signed(body: Body, ...guards: readonly Guard[]): Pick<CallSpec, 'run' | 'reject'> {

@@ -3,18 +3,18 @@ import { utf8 } from '../../../../util/bytes.ts'
 import type { CallSpec, Context, Fields, Origin } from '../../define.ts'
 import { freeBalance, transfer } from '../balances.ts'
 import { signer } from '../system.ts'
+import { lendFromRoot } from './children.ts'
 import { must, PALLET } from './error.ts'
 import { less, max } from './fixed-point.ts'
 import { type Guard, signed } from './guard.ts'
 import { requireOwner } from './owner.ts'
-import { appendNeuron, claimHotkey, subnetAccount } from './registration.ts'
+import { appendNeuron, claimHotkey } from './registration.ts'
 import * as s from './storage.ts'
-import { exists, NO_ACCOUNT, netuids, now, ROOT, type View } from './subnet.ts'
+import { exists, isOver, NO_ACCOUNT, netuids, now, ROOT, subnetAccount, type View } from './subnet.ts'
 
 const DYNAMIC = 1
 /** By netuid; whoever comes later has the default. */
 const SYMBOLS = 'Ταβγδεζηθικλμνξοπρσtυφχψωאבגדהוזחט'
-const TEMPO = 360
 const LAST_REGISTERED = { type: 'NetworkLastRegistered', value: null } as const
 
 /** Twice what the last subnet paid, falling to the minimum. */
@@ -28,7 +28,7 @@ export function lockCost(view: View): bigint {
 
 const inTime: Guard = (context) => {
   const last = context.get(s.LastRateLimitedBlock, LAST_REGISTERED)
-  must(last === 0n || now(context) - last >= context.get(s.NetworkRateLimit), 'NetworkTxRateLimitExceeded')
+  must(isOver(context, last, context.get(s.NetworkRateLimit)), 'NetworkTxRateLimitExceeded')
 }
 
 function register(context: Context, coldkey: string, args: Fields): void {
@@ -43,13 +43,14 @@ function register(context: Context, coldkey: string, args: Fields): void {
   must(freeBalance(context, coldkey) >= cost, 'CannotAffordLockCost')
 
   const netuid = nextNetuid(context)
-  addNetwork(context, netuid, TEMPO)
+  addNetwork(context, netuid, s.Tempo.fallback)
   transfer(context, coldkey, subnetAccount(netuid), cost, false)
   context.set(s.NetworkLastLockCost, [], cost)
   context.set(s.LastRateLimitedBlock, [LAST_REGISTERED], now(context))
   context.set(s.SubnetLocked, [netuid], cost)
   giveTo(context, netuid, { coldkey, hotkey })
   openMarket(context, netuid, max(cost, context.get(s.NetworkMinLockCost)))
+  lendFromRoot(context, netuid)
   context.emit(PALLET, 'NetworkAdded', { netuid, mechanism: DYNAMIC })
   // New subnets get no TAO from the chain until the root turns it on.
   context.set(s.SubnetEmissionEnabled, [netuid], false)

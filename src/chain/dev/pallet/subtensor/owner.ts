@@ -9,7 +9,7 @@ import { refuse } from '../../dispatch-error.ts'
 import { signer } from '../system.ts'
 import { must, PALLET } from './error.ts'
 import * as s from './storage.ts'
-import { blocksToRegularEpoch, exists, now, TEMPO_MAX, type View } from './subnet.ts'
+import { blocksToRegularEpoch, exists, isOver, now, TEMPO_MAX, TEMPO_MIN, type View } from './subnet.ts'
 import type { Hyperparameter } from './type-table.ts'
 
 /** Kinds of `TransactionKeyLastBlock`. */
@@ -22,7 +22,6 @@ const KINDS = {
 /** A parameter of its own count, or a kind of change with a limit of its own. */
 export type Change = Hyperparameter | keyof typeof KINDS
 
-const TEMPO_MIN = 360
 const CUTOFF_FACTOR_MIN = 1000
 const CUTOFF_FACTOR_MAX = 50_000
 /** A day: how a subnet's work is divided does not change more often. */
@@ -57,7 +56,7 @@ export function mustBeInTime(view: View, who: string, netuid: number, change: Ch
   const last = isKind(change)
     ? view.get(s.TransactionKeyLastBlock, who, netuid, KINDS[change])
     : view.get(s.LastRateLimitedBlock, keyOf(netuid, change))
-  must(last === 0n || now(view) - last >= limitOf(view, netuid, change), 'TxRateLimitExceeded')
+  must(isOver(view, last, limitOf(view, netuid, change)), 'TxRateLimitExceeded')
 }
 
 export function record(context: Context, who: string, netuid: number, change: Change): void {
@@ -113,8 +112,7 @@ export function setOwnerHotkey(context: Context, origin: Origin, args: Fields): 
   requireOwnerOrRoot(context, origin, netuid)
   must(exists(context, netuid), 'SubnetNotExists')
   const key = { type: 'SetSNOwnerHotkey', value: netuid }
-  const last = context.get(s.LastRateLimitedBlock, key)
-  must(last === 0n || now(context) - last >= OWNER_HOTKEY_LIMIT, 'TxRateLimitExceeded')
+  must(isOver(context, context.get(s.LastRateLimitedBlock, key), OWNER_HOTKEY_LIMIT), 'TxRateLimitExceeded')
   context.set(s.LastRateLimitedBlock, [key], now(context))
   context.set(s.SubnetOwnerHotkey, [netuid], hotkey)
   context.emit(PALLET, 'SubnetOwnerHotkeySet', { netuid, hotkey })

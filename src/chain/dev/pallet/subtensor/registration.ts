@@ -15,12 +15,15 @@ import {
   exists,
   hotkeysOf,
   indices,
+  isEpochDue,
   isImmune,
   isRegistered,
+  isSubnetAccount,
   NO_ACCOUNT,
   netuids,
   now,
   ROOT,
+  subnetAccount,
   type View,
   withEntry,
 } from './subnet.ts'
@@ -29,14 +32,9 @@ import { setLastUpdate } from './weight.ts'
 
 const Q32 = 1n << 32n
 
-/** Where a subnet's TAO lies: `PalletId(*b"subtensr")` as a sub-account. */
-export const subnetAccount = (netuid: number): string =>
-  Buffer.concat([Buffer.from('modlsubtensr'), Buffer.from([netuid & 255, netuid >> 8]), Buffer.alloc(18)]).toString(
-    'hex',
-  )
-
 /** Makes the pair known; a hotkey that is known keeps its coldkey. */
 export function claimHotkey(context: Context, coldkey: string, hotkey: string): void {
+  must(!isSubnetAccount(hotkey), 'CannotUseSystemAccount')
   if (context.get(s.Owner, hotkey) !== NO_ACCOUNT) return
   context.set(s.Owner, [hotkey], coldkey)
   for (const item of [s.OwnedHotkeys, s.StakingHotkeys]) {
@@ -98,7 +96,7 @@ function seat(context: Context, netuid: number, uid: number, hotkey: string): vo
   context.set(s.IsNetworkMember, [hotkey, netuid], true)
 }
 
-function replaceNeuron(context: Context, netuid: number, uid: number, hotkey: string): void {
+export function replaceNeuron(context: Context, netuid: number, uid: number, hotkey: string): void {
   const old = context.get(s.Keys, netuid, uid)
   context.remove(s.Uids, [netuid, old])
   context.remove(s.IsNetworkMember, [old, netuid])
@@ -187,7 +185,10 @@ function setPrice(context: Context, netuid: number, burn: bigint): void {
   if (bounded !== context.get(s.Burn, netuid)) context.set(s.Burn, [netuid], bounded)
 }
 
-/** At the start of every block. */
+/**
+ * At the start of every block. The root has intervals too. Its epochs never run, so that from the first one on there is one
+ * due in every block, and every block is an interval.
+ */
 export function lowerPrices(context: Context): void {
   for (const netuid of netuids(context)) {
     const halfLife = context.get(s.BurnHalfLife, netuid)
@@ -196,6 +197,8 @@ export function lowerPrices(context: Context): void {
     setPrice(context, netuid, decays ? (burn * decayFactor(halfLife)) >> 32n : burn)
     if (context.get(s.RegistrationsThisBlock, netuid) > 0) context.set(s.RegistrationsThisBlock, [netuid], 0)
   }
+  if (isEpochDue(context, ROOT) && context.get(s.RegistrationsThisInterval, ROOT) > 0)
+    context.set(s.RegistrationsThisInterval, [ROOT], 0)
 }
 
 const factors = new Map<number, bigint>()

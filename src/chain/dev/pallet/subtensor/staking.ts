@@ -1,17 +1,17 @@
 /** Staking: TAO into a subnet's alpha on a hotkey, out again, and from one place to another. */
 import type { CallSpec, Context, Fields } from '../../define.ts'
 import { freeBalance, transfer } from '../balances.ts'
+import { dropPendingChildren } from './children.ts'
 import { must, PALLET } from './error.ts'
 import { min } from './fixed-point.ts'
 import { signed } from './guard.ts'
-import { subnetAccount } from './registration.ts'
 import { addStake, stakeOf, takeStake } from './stake.ts'
 import * as s from './storage.ts'
-import { exists, NO_ACCOUNT, netuids, type View } from './subnet.ts'
+import { exists, isBeyond, NO_ACCOUNT, netuids, now, subnetAccount, type View } from './subnet.ts'
 import { amountToPrice, quote, swapAlpha, swapTao } from './swap.ts'
 
 /** 0.002 TAO: nothing below it is staked or, unless it is all there is, unstaked. */
-const STAKE_MIN = 2_000_000n
+export const STAKE_MIN = 2_000_000n
 
 const hotkeyExists = (view: View, hotkey: string) => view.get(s.Owner, hotkey) !== NO_ACCOUNT
 
@@ -77,6 +77,7 @@ function unstake(context: Context, coldkey: string, args: Fields): void {
   must(args['allow_partial'] === true || alpha <= most, 'SlippageTooHigh')
   mustBeSellable(context, coldkey, hotkey, netuid, min(alpha, most))
   sell(context, coldkey, hotkey, netuid, min(alpha, most))
+  dropPendingChildren(context, hotkey)
 }
 
 function unstakeAll(context: Context, coldkey: string, args: Fields): void {
@@ -147,8 +148,8 @@ function setTake(context: Context, coldkey: string, args: Fields, direction: 'Ta
     const key = { type: 'LastTxBlockDelegateTake', value: coldkey }
     const last = context.get(s.LastRateLimitedBlock, key)
     const limit = context.get(s.TxDelegateTakeRateLimit)
-    must(limit === 0n || last === 0n || BigInt(context.block) - last > limit, 'DelegateTxRateLimitExceeded')
-    context.set(s.LastRateLimitedBlock, [key], BigInt(context.block))
+    must(isBeyond(context, last, limit), 'DelegateTxRateLimitExceeded')
+    context.set(s.LastRateLimitedBlock, [key], now(context))
   }
   context.set(s.Delegates, [hotkey], take)
   context.emit(PALLET, direction, { coldkey, hotkey, take })

@@ -10,6 +10,8 @@ import { item, optional } from '../../define.ts'
 const P = 'SubtensorModule'
 const ZERO = '0'.repeat(64)
 
+/** Parts of the parent's stake, out of the greatest u64. */
+type Kin = readonly (readonly [proportion: bigint, hotkey: string])[]
 type Row = readonly (readonly [uid: number, value: number])[]
 type AxonInfo = {
   readonly block: bigint
@@ -59,6 +61,8 @@ export const NetworkImmunityPeriod = plain('NetworkImmunityPeriod', 'u64', 1_296
 export const NetworkMinLockCost = plain('NetworkMinLockCost', 'u64', 10n ** 12n)
 export const NetworkLastLockCost = plain('NetworkLastLockCost', 'u64', 10n ** 12n)
 export const NetworkLockReductionInterval = plain('NetworkLockReductionInterval', 'u64', 100_800n)
+/** Of subnets that came after it, also the market counts as a holder when they end. */
+export const TaoInRefundDeploymentBlock = plain('TaoInRefundDeploymentBlock', 'u64', 0n)
 export const RegisteredSubnetCounter = byNet('RegisteredSubnetCounter', 'u64', 0n)
 export const SubnetOwner = byNet('SubnetOwner', 'AccountId32', ZERO)
 export const SubnetOwnerHotkey = byNet('SubnetOwnerHotkey', 'AccountId32', ZERO)
@@ -85,6 +89,18 @@ export const BlockAtRegistration = byUid('BlockAtRegistration', 'u64', 0n)
 export const Axons = optional<[netuid: number, hotkey: string], AxonInfo>(P, 'Axons', NET_HOTKEY, 'AxonInfo')
 export const Prometheus = optional<[netuid: number, hotkey: string], PrometheusInfo>(P, 'Prometheus', NET_HOTKEY, 'PrometheusInfo') // biome-ignore format: a table
 export const NeuronCertificates = optional<[netuid: number, hotkey: string], Certificate>(P, 'NeuronCertificates', NET_HOTKEY, 'NeuronCertificate') // biome-ignore format: a table
+
+// Parents and children
+export const ChildKeys = byHotkeyNet<Kin>('ChildKeys', 'Vec<(u64,AccountId32)>', [])
+export const ParentKeys = byHotkeyNet<Kin>('ParentKeys', 'Vec<(u64,AccountId32)>', [])
+export const PendingChildKeys = item<[netuid: number, hotkey: string], readonly [children: Kin, block: bigint]>(P, 'PendingChildKeys', NET_HOTKEY, '(Vec<(u64,AccountId32)>,u64)', [[], 0n]) // biome-ignore format: a table
+export const PendingChildKeyCooldown = plain('PendingChildKeyCooldown', 'u64', 7200n)
+export const ChildkeyTake = byHotkeyNet('ChildkeyTake', 'u16', 0)
+export const MinChildkeyTake = plain('MinChildkeyTake', 'u16', 0)
+export const MinChildkeyTakePerSubnet = byNet('MinChildkeyTakePerSubnet', 'u16', 0)
+export const MaxChildkeyTake = plain('MaxChildkeyTake', 'u16', 11_796)
+export const CKBurn = plain('CKBurn', 'u64', 0n)
+export const AutoParentDelegationEnabled = byAccount('AutoParentDelegationEnabled', 'bool', true)
 
 // Neurons, by uid
 export const SubnetworkN = byNet('SubnetworkN', 'u16', 0)
@@ -202,5 +218,7 @@ export const AlphaV2 = item<[hotkey: string, coldkey: string, netuid: number], S
 // Rate limits
 export const TxRateLimit = plain('TxRateLimit', 'u64', 1000n)
 export const TxDelegateTakeRateLimit = plain('TxDelegateTakeRateLimit', 'u64', 216_000n)
+export const TxChildkeyTakeRateLimit = plain('TxChildkeyTakeRateLimit', 'u64', 216_000n)
+export const LastHotkeySwapOnNetuid = item<[netuid: number, coldkey: string], bigint>(P, 'LastHotkeySwapOnNetuid', NET_HOTKEY, 'u64', 0n) // biome-ignore format: a table
 export const LastRateLimitedBlock = item<[key: RateLimitKey], bigint>(P, 'LastRateLimitedBlock', 'Identity RateLimitKey', 'u64', 0n) // biome-ignore format: a table
 export const TransactionKeyLastBlock = item<[account: string, netuid: number, kind: number], bigint>(P, 'TransactionKeyLastBlock', 'Blake2_128Concat AccountId32, Identity u16, Identity u16', 'u64', 0n) // biome-ignore format: a table

@@ -1,26 +1,33 @@
 /**
- * What everything else asks about a subnet: does it exist, who is in it, when is its next epoch, what is a neuron's stake
- * worth.
+ * What everything else asks about a subnet: does it exist, who is in it, when is its next epoch.
  *
  * A subnet may have several mechanisms. Weights, bonds, incentive, last updates and commits are kept per mechanism under
  * its storage index, which for the first one is the netuid itself.
  */
-import type { Context } from '../../define.ts'
+import type { Context, StorageItem } from '../../define.ts'
 import { must } from './error.ts'
-import { fixed, floor, over, times } from './fixed-point.ts'
+import { U64_MAX } from './fixed-point.ts'
 import * as s from './storage.ts'
 
 /** What can be read, also outside of a block. */
 export type View = Pick<Context, 'block' | 'get' | 'entries'>
 
 export const ROOT = 0
-export const NO_ACCOUNT = '0'.repeat(64)
+export const NO_ACCOUNT = s.Owner.fallback
 const SUBNETS_MAX = 4096
+/** The shortest tempo that an owner may set. */
+export const TEMPO_MIN = 360
 /** An epoch comes at the latest after so many blocks without one; also the longest tempo that an owner may set. */
 export const TEMPO_MAX = 50_400
-const U64_MAX = 2n ** 64n - 1n
 
 export const now = (view: View): bigint => BigInt(view.block)
+/** Have so many blocks passed since `last`? Zero is a thing that never happened. */
+export const isOver = (view: View, last: bigint, blocks: bigint): boolean => last === 0n || now(view) - last >= blocks
+
+/** The same where the last of these blocks is still too early, and a limit of zero is none. */
+export const isBeyond = (view: View, last: bigint, blocks: bigint): boolean =>
+  blocks === 0n || last === 0n || now(view) - last > blocks
+
 export const exists = (view: View, netuid: number): boolean => view.get(s.NetworksAdded, netuid)
 
 export const netuids = (view: View): readonly number[] =>
@@ -28,6 +35,20 @@ export const netuids = (view: View): readonly number[] =>
     .filter(([, added]) => added)
     .map(([[netuid]]) => netuid)
     .sort((a, b) => a - b)
+
+const SUBNET_ACCOUNT = 'modlsubtensr'
+
+/** Where a subnet's TAO lies: `PalletId(*b"subtensr")` as a sub-account. */
+export function subnetAccount(netuid: number): string {
+  const bytes = Buffer.alloc(32)
+  bytes.write(SUBNET_ACCOUNT)
+  bytes.writeUInt16LE(netuid, SUBNET_ACCOUNT.length)
+  return bytes.toString('hex')
+}
+
+/** Is it the account of a subnet's money, which is nobody's key? */
+export const isSubnetAccount = (account: string): boolean =>
+  account === subnetAccount(Buffer.from(account, 'hex').readUInt16LE(SUBNET_ACCOUNT.length))
 
 export const storageIndex = (netuid: number, mechanism: number): number => mechanism * SUBNETS_MAX + netuid
 
@@ -56,6 +77,15 @@ export const ownerUid = (view: View, netuid: number): number | null =>
 export const isImmune = (view: View, netuid: number, uid: number): boolean =>
   now(view) - view.get(s.BlockAtRegistration, netuid, uid) < BigInt(view.get(s.ImmunityPeriod, netuid))
 
+/** All entries whose first keys are these. */
+export function removeUnder<K extends readonly unknown[], V>(
+  context: Context,
+  item: StorageItem<K, V>,
+  ...prefix: unknown[]
+): void {
+  for (const [keys] of [...context.entries(item, ...prefix)]) context.remove(item, keys)
+}
+
 /** A list by uid with one entry changed. A mechanism that came later has no list yet: it is filled up with zeros. */
 export function withEntry<T extends number | bigint | boolean>(
   list: readonly T[],
@@ -66,21 +96,6 @@ export function withEntry<T extends number | bigint | boolean>(
   const copy = Array.from({ length: Math.max(list.length, uid) }, (_, i) => list[i] ?? (zero as T))
   copy[uid] = value
   return copy
-}
-
-/** The share of TAO staked on the root that counts as stake everywhere. */
-export const taoWeight = (view: View): bigint => over(fixed(view.get(s.TaoWeight)), fixed(U64_MAX))
-
-/** In rao of alpha: the hotkey's own, and its TAO on the root at `taoWeight`. */
-export function stakeWeight(view: View, netuid: number, hotkey: string): bigint {
-  const alpha = view.get(s.TotalHotkeyAlpha, hotkey, netuid)
-  if (netuid === ROOT) return alpha
-  return alpha + floor(times(fixed(view.get(s.TotalHotkeyAlpha, hotkey, ROOT)), taoWeight(view)))
-}
-
-export function hasStakeForWeights(view: View, netuid: number, hotkey: string): boolean {
-  if (view.get(s.SubnetOwnerHotkey, netuid) === hotkey) return true
-  return stakeWeight(view, netuid, hotkey) >= view.get(s.StakeThreshold)
 }
 
 export function activityCutoff(view: View, netuid: number): bigint {

@@ -8,13 +8,12 @@
 import { isqrt } from '../../../../util/integer.ts'
 import type { Context } from '../../define.ts'
 import { must } from './error.ts'
-import { fixed, ONE, over } from './fixed-point.ts'
+import { fixed, ONE, over, U16_WHOLE, U64_MAX } from './fixed-point.ts'
 import * as s from './storage.ts'
 import { ROOT, type View } from './subnet.ts'
 
-/** Of 65535, the default of the Swap pallet. */
+/** As a share in a u16, the default of the Swap pallet. */
 const FEE_RATE = 33n
-const FEE_UNIT = 65_535n
 /** Prices in arguments are rao for a whole alpha. */
 const RAO = 10n ** 9n
 
@@ -29,7 +28,7 @@ export const alphaPrice = (view: View, netuid: number): bigint =>
 /** What `amount` of one side would fetch of the other. */
 export function quote(view: View, netuid: number, give: 'tao' | 'alpha', amount: bigint, isFree = false): Swap {
   if (isStable(view, netuid)) return { paid: amount, got: amount, fee: 0n }
-  const fee = isFree ? 0n : (amount * FEE_RATE) / FEE_UNIT
+  const fee = isFree ? 0n : (amount * FEE_RATE) / U16_WHOLE
   const [tao, alpha] = [view.get(s.SubnetTAO, netuid), view.get(s.SubnetAlphaIn, netuid)]
   const [from, to] = give === 'tao' ? [tao, alpha] : [alpha, tao]
   const paid = amount - fee
@@ -73,17 +72,16 @@ export function add(context: Context, reserve: Reserve, netuid: number, amount: 
 
 /** How much TAO raises the price to the limit, or how much alpha lowers it there. */
 export function amountToPrice(view: View, netuid: number, give: 'tao' | 'alpha', limitPrice: bigint): bigint {
-  const unlimited = 2n ** 64n - 1n
   if (isStable(view, netuid)) {
     const isFine = give === 'tao' ? limitPrice >= RAO : limitPrice <= RAO
-    return isFine ? unlimited : 0n
+    return isFine ? U64_MAX : 0n
   }
   const [tao, alpha] = [view.get(s.SubnetTAO, netuid), view.get(s.SubnetAlphaIn, netuid)]
-  if (give === 'alpha' && limitPrice === 0n) return unlimited
+  if (give === 'alpha' && limitPrice === 0n) return U64_MAX
   // With the product k = tao × alpha, the price is limitPrice where tao is √(k × price) and alpha √(k / price).
   const target = give === 'tao' ? isqrt((tao * alpha * limitPrice) / RAO) : isqrt((tao * alpha * RAO) / limitPrice)
   const paid = target - (give === 'tao' ? tao : alpha)
   if (paid <= 0n) return 0n
-  const withFee = (paid * FEE_UNIT) / (FEE_UNIT - FEE_RATE)
-  return withFee < unlimited ? withFee : unlimited
+  const withFee = (paid * U16_WHOLE) / (U16_WHOLE - FEE_RATE)
+  return withFee < U64_MAX ? withFee : U64_MAX
 }

@@ -1,12 +1,14 @@
 /** Weights as a validator sets them: the checks of the runtime in the runtime's order, then one row of the matrix. */
+import { ONE, ratio, U16_MAX } from '../../../yuma/fixed.ts'
 import type { CallSpec, Context, Fields } from '../../define.ts'
 import { attemptAll } from './batch.ts'
 import { must, PALLET } from './error.ts'
-import { type Guard, signed } from './guard.ts'
+import { equalLengths, type Guard, signed } from './guard.ts'
+import { hasStakeForWeights } from './stake-weight.ts'
 import * as s from './storage.ts'
 import {
-  hasStakeForWeights,
   hasUid,
+  isOver,
   isRegistered,
   mustHaveMechanism,
   netuidOf,
@@ -17,8 +19,6 @@ import {
   type View,
   withEntry,
 } from './subnet.ts'
-
-const U16_MAX = 65_535
 
 export type WeightArgs = {
   readonly netuid: number
@@ -48,7 +48,7 @@ export const inTime =
 export function passesRateLimit(view: View, netuid: number, mechanism: number, uid: number): boolean {
   if (mechanism >= view.get(s.MechanismCountCurrent, netuid) || !hasUid(view, netuid, uid)) return false
   const last = view.get(s.LastUpdate, storageIndex(netuid, mechanism))[uid] ?? 0n
-  return last === 0n || now(view) - last >= view.get(s.WeightsSetRateLimit, netuid)
+  return isOver(view, last, view.get(s.WeightsSetRateLimit, netuid))
 }
 
 /** A mechanism that came after its neurons has no list yet. */
@@ -104,16 +104,15 @@ export function maxUpscale(values: readonly number[]): readonly number[] {
   const greatest = values.reduce((most, value) => Math.max(most, value), 0)
   if (greatest === 0) return values
   if (greatest <= 32_768) return values.map((value) => Math.floor((2 * value * U16_MAX + greatest) / (2 * greatest)))
-  const factor = Math.floor((U16_MAX * 2 ** 32) / greatest)
-  return values.map((value) => Math.floor((value * factor + 2 ** 31) / 2 ** 32))
+  const factor = ratio(U16_MAX, greatest)
+  return values.map((value) => Math.floor((value * factor + ONE / 2) / ONE))
 }
 
 /** Is no weight more than the limit's share of their sum? */
 function isMaxLimited(values: readonly number[], limit: number): boolean {
-  if (limit === U16_MAX) return true
   const sum = values.reduce((total, value) => total + value, 0)
-  const share = (part: number, whole: number) => (whole === 0 ? part : Math.floor((part * 2 ** 32) / whole))
-  return values.every((value) => share(value, sum) <= share(limit, U16_MAX))
+  if (limit === U16_MAX || sum === 0) return true
+  return values.every((value) => ratio(value, sum) <= ratio(limit, U16_MAX))
 }
 
 function set(context: Context, who: string, args: Fields): void {
@@ -138,11 +137,6 @@ function setBatch(context: Context, who: string, args: Fields): void {
     const [uids, values] = [row.map(([uid]) => uid), row.map(([, value]) => value)]
     setWeights(context, who, { netuid, mechanism: 0, uids, values, versionKey: keys[i] as bigint })
   })
-}
-
-const equalLengths: Guard = (_context, _who, args) => {
-  const lengths = ['netuids', 'weights', 'version_keys'].map((name) => (args[name] as readonly unknown[]).length)
-  must(new Set(lengths).size === 1, 'InputLengthsUnequal')
 }
 
 /** On every subnet of a batch. */
@@ -172,6 +166,6 @@ export const WEIGHT_CALLS: readonly CallSpec[] = [
     name: 'batch_set_weights',
     args: `netuids: Vec<Compact<u16>>, weights: Vec<Vec<(Compact<u16>,Compact<u16>)>>, version_keys: Vec<Compact<u64>>`,
     paysFee: false,
-    ...signed(setBatch, equalLengths, enoughStakeEverywhere),
+    ...signed(setBatch, equalLengths('netuids', 'weights', 'version_keys'), enoughStakeEverywhere),
   },
 ]

@@ -4,9 +4,9 @@ import {
   decayFactor,
   immortalHotkeys,
   neuronToPrune,
-  subnetAccount,
 } from '../../../../../src/chain/dev/pallet/subtensor/registration.ts'
 import * as s from '../../../../../src/chain/dev/pallet/subtensor/storage.ts'
+import { subnetAccount } from '../../../../../src/chain/dev/pallet/subtensor/subnet.ts'
 import { createFakeChain, type FakeChain, key, OWNER, subnetOf } from '../../fake-context.ts'
 
 const P = 'SubtensorModule'
