@@ -1,0 +1,96 @@
+/**
+ * The libp2p host of a node: which transports, which services, and what it does never.
+ *
+ * It listens where it is told, dials whom it is told, and speaks to nobody else: no public bootstrap list, no discovery in
+ * the local network, no gateway. Names of protocols carry the network's name, so that nodes of other rules do not meet.
+ */
+import { autoNAT } from '@libp2p/autonat'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
+import { dcutr } from '@libp2p/dcutr'
+import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
+import { type Identify, identify } from '@libp2p/identify'
+import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import { type KadDHT, kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
+import { noise } from '@libp2p/noise'
+import { type Ping, ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { yamux } from '@libp2p/yamux'
+import { ed25519 } from '@noble/curves/ed25519.js'
+import type { Libp2pOptions } from 'libp2p'
+import { concat } from '../util/bytes.ts'
+import { type Admission, gaterOf } from './admission.ts'
+import { gossipOptions } from './gossip-options.ts'
+import { CONNECTIONS_MAX, FRAME_BYTES, READ_BUFFER_BYTES, WINDOW_BYTES, WINDOW_BYTES_FIRST } from './limits.ts'
+
+export type HostOptions = {
+  /** The network's name: the CID of its constitution. */
+  readonly network: string
+  /** The peer's Ed25519 secret, 32 bytes. */
+  readonly secret: Uint8Array
+  /** Multiaddrs. Empty for a peer that only dials. */
+  readonly listen: readonly string[]
+  /** What others shall dial, where that differs from what we listen on. */
+  readonly announce: readonly string[]
+  /** True only where all peers live on one machine or test bench. */
+  readonly privateAllowed: boolean
+  /** Entry peers and others with a good address carry those who have none. */
+  readonly relay: boolean
+  readonly admission: Admission
+}
+
+export type HostServices = {
+  readonly identify: Identify
+  readonly ping: Ping
+  readonly pubsub: GossipSub
+  readonly dht: KadDHT
+}
+export type Host = Libp2p<HostServices & Record<string, unknown>>
+
+/** A public host takes so many new connections a second from one address; a laptop network starts all at once. */
+const INBOUND_PER_SECOND = 20
+const INBOUND_PER_SECOND_PRIVATE = 1_000
+
+export const privateKeyOf = (secret: Uint8Array): PrivateKey =>
+  privateKeyFromRaw(concat(secret, ed25519.getPublicKey(secret)))
+
+export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & Record<string, unknown>> {
+  const { network, secret, listen, announce, privateAllowed, relay, admission } = options
+  return {
+    privateKey: privateKeyOf(secret),
+    addresses: { listen: [...listen], announce: [...announce] },
+    transports: [tcp(), circuitRelayTransport()],
+    // The first that both know: TLS moves half as much again as noise.
+    connectionEncrypters: [tls(), noise()],
+    streamMuxers: [
+      yamux({
+        maxMessageSize: FRAME_BYTES,
+        streamOptions: {
+          initialStreamWindowSize: WINDOW_BYTES_FIRST,
+          maxStreamWindowSize: WINDOW_BYTES,
+          maxReadBufferLength: READ_BUFFER_BYTES,
+        },
+      }),
+    ],
+    connectionGater: gaterOf(admission, privateAllowed),
+    connectionManager: {
+      maxConnections: CONNECTIONS_MAX,
+      inboundConnectionThreshold: privateAllowed ? INBOUND_PER_SECOND_PRIVATE : INBOUND_PER_SECOND,
+      maxIncomingPendingConnections: CONNECTIONS_MAX,
+    },
+    services: {
+      identify: identify({ protocolPrefix: 'wheelwright' }),
+      ping: ping(),
+      pubsub: gossipsub(gossipOptions(network, privateAllowed)),
+      dht: kadDHT({
+        protocol: `/wheelwright/kad/1/${network}`,
+        clientMode: listen.length === 0,
+        peerInfoMapper: privateAllowed ? passthroughMapper : removePrivateAddressesMapper,
+      }),
+      // None of these three has anything to do where every peer can dial every other.
+      ...(privateAllowed ? {} : { autonat: autoNAT(), dcutr: dcutr() }),
+      ...(relay ? { relay: circuitRelayServer({ reservations: { applyDefaultLimit: true } }) } : {}),
+    },
+  }
+}

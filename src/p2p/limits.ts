@@ -1,0 +1,22 @@
+/** What a peer can make a host hold or do. The bounds on what is inside messages are the protocol's. */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const CONNECTIONS_MAX = 300
+
+/**
+ * A stream's window grows to this. The read buffer must hold a whole window and what is on its way, or yamux resets the
+ * stream: measured with 16 MiB windows over a buffer of 4.
+ */
+export const WINDOW_BYTES = 8 * MIB
+export const WINDOW_BYTES_FIRST = MIB
+export const READ_BUFFER_BYTES = 32 * MIB
+export const FRAME_BYTES = 256 * KIB
+
+/** One gossip RPC: a few of the largest messages together. */
+export const RPC_BYTES_MAX = 4 * MIB
+
+/** Messages of one peer that are judged: so many at once, and so many a second from then on. The rest is ignored. */
+export const MESSAGES_BURST = 2_000
+export const MESSAGES_PER_SECOND = 200
