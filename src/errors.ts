@@ -162,6 +162,16 @@ export const ERRORS = {
     means: 'The chain allows this write again only after some blocks.',
     remedy: 'Run the same command again after the number of blocks that is named.',
   },
+  ADDRESS_INVALID: {
+    exit: EXIT.usage,
+    means: 'What was given as the address of a peer is no multiaddr.',
+    remedy: 'Write it as /ip4/203.0.114.7/tcp/4001, and with /p2p/ and the peer id behind it for a peer to dial.',
+  },
+  LISTEN_FAILED: {
+    exit: EXIT.environment,
+    means: 'A peer cannot listen on the address that it was given.',
+    remedy: 'End what listens there, or choose another port; 0 takes a free one.',
+  },
   CHAIN_PORT_TAKEN: {
     exit: EXIT.environment,
     means: 'The development chain cannot listen where it was told to.',

@@ -7,7 +7,12 @@ import { fromHex, toHex, utf8 } from '../util/bytes.ts'
 import { readSecretFile, writeSecretFile } from './wallet-file.ts'
 import type { KeyAccess } from './wallet-key.ts'
 
-export type PeerKey = { readonly peerId: string; readonly prove: Keys['prove'] }
+export type PeerKey = {
+  readonly peerId: string
+  readonly prove: Keys['prove']
+  /** For the host's connections, and nobody else. */
+  readonly secret: Uint8Array
+}
 
 /** The peer's own Ed25519 key: 64 hex digits in a file of its own, made when it is not there. */
 export async function openPeerKey(path: string): Promise<PeerKey> {
@@ -24,7 +29,7 @@ export async function openPeerKey(path: string): Promise<PeerKey> {
       remedy: 'Delete the file: another is made, and peers learn of it from the next card.',
     })
   }
-  return { peerId: peerIdOf(ed25519.getPublicKey(secret)), prove: (claim) => ed25519.sign(claim, secret) }
+  return { peerId: peerIdOf(ed25519.getPublicKey(secret)), prove: (claim) => ed25519.sign(claim, secret), secret }
 }
 
 /** What a node signs with: the hotkey of a wallet, and the key of the peer. */

@@ -4,6 +4,7 @@
  * A command's flags stand apart from its entry, so that its file can take their types from here.
  */
 import { PRESET_NAMES } from '../protocol/preset.ts'
+import { bootnode } from './bootnode-table.ts'
 import { chainGroup } from './chain-table.ts'
 import type { Command, Flags, Group } from './command.ts'
 import { walletGroup } from './wallet-table.ts'
@@ -142,7 +143,7 @@ const help: Command<typeof HELP_FLAGS> = {
 export const ROOT: Group = {
   name: 'wheelwright',
   summary: 'decentralised training of mixture-of-experts models',
-  commands: [up, chainGroup, walletGroup, constitution, explain, help],
+  commands: [up, bootnode, chainGroup, walletGroup, constitution, explain, help],
   examples: [
     { line: 'wheelwright up', shows: 'a whole network on this machine' },
     { line: 'wheelwright up --help', shows: 'what a command can do' },

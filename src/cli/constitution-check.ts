@@ -32,7 +32,7 @@ export async function run(
 }
 
 /** Reads and judges a constitution that a person wrote. */
-async function readConstitution(file: string): Promise<Constitution> {
+export async function readConstitution(file: string): Promise<Constitution> {
   const text = await readText(file)
   const json = parseJson(text, file)
   const twice = repeatedKey(text)

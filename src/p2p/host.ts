@@ -17,8 +17,10 @@ import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
 import { ed25519 } from '@noble/curves/ed25519.js'
-import type { Libp2pOptions } from 'libp2p'
+import { createLibp2p, type Libp2pOptions } from 'libp2p'
+import { NodeError } from '../errors.ts'
 import { concat } from '../util/bytes.ts'
 import { type Admission, gaterOf } from './admission.ts'
 import { gossipOptions } from './gossip-options.ts'
@@ -51,6 +53,28 @@ export type Host = Libp2p<HostServices & Record<string, unknown>>
 /** A public host takes so many new connections a second from one address; a laptop network starts all at once. */
 const INBOUND_PER_SECOND = 20
 const INBOUND_PER_SECOND_PRIVATE = 1_000
+
+/** Throws ADDRESS_INVALID and LISTEN_FAILED. */
+export async function startHost(options: HostOptions): Promise<Host> {
+  for (const address of [...options.listen, ...options.announce]) checkAddress(address)
+  try {
+    return (await createLibp2p(hostConfig(options))) as Host
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    // The library tells all addresses with their stacks.
+    const why = /Error: ([^\n]+)/.exec(text)?.[1] ?? text
+    throw new NodeError('LISTEN_FAILED', { what: `no peer can listen on ${options.listen.join(', ')}`, why, cause })
+  }
+}
+
+export function checkAddress(address: string): void {
+  try {
+    multiaddr(address)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new NodeError('ADDRESS_INVALID', { what: `'${address.slice(0, 100)}' is no address of a peer`, why, cause })
+  }
+}
 
 export const privateKeyOf = (secret: Uint8Array): PrivateKey =>
   privateKeyFromRaw(concat(secret, ed25519.getPublicKey(secret)))

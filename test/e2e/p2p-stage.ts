@@ -1,9 +1,8 @@
 /** Real hosts on loopback, joined to one another. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createLibp2p } from 'libp2p'
 import { type Admission, OPEN_TO_ALL } from '../../src/p2p/admission.ts'
 import { createGossip, type Gossip } from '../../src/p2p/gossip.ts'
-import { type Host, hostConfig } from '../../src/p2p/host.ts'
+import { type Host, startHost } from '../../src/p2p/host.ts'
 import { MESSAGE_KINDS } from '../../src/protocol/envelope.ts'
 import { topicOf } from '../../src/protocol/gossip.ts'
 
@@ -14,17 +13,15 @@ export type StageOptions = { readonly network?: string; readonly admission?: Adm
 export type Peer = { readonly host: Host; readonly gossip: Gossip }
 
 export async function createPeer({ network = NETWORK, admission = OPEN_TO_ALL }: StageOptions = {}): Promise<Peer> {
-  const host = (await createLibp2p(
-    hostConfig({
-      network,
-      secret: crypto.getRandomValues(new Uint8Array(32)),
-      listen: ['/ip4/127.0.0.1/tcp/0'],
-      announce: [],
-      privateAllowed: true,
-      relay: false,
-      admission,
-    }),
-  )) as Host
+  const host = await startHost({
+    network,
+    secret: crypto.getRandomValues(new Uint8Array(32)),
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    announce: [],
+    privateAllowed: true,
+    relay: false,
+    admission,
+  })
   return { host, gossip: createGossip(network, { host, clock }) }
 }
 
