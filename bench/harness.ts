@@ -9,15 +9,18 @@ export type Case = {
   readonly run: () => unknown
 }
 
+/** More is better of `/s` and of what says so. */
+export type Unit = 'µs' | 'ms' | 's' | '/s' | 'MiB' | 'MB/s' | '% at least' | 'x at least' | 'x at most'
+
 export type Result = {
   readonly name: string
   readonly includes: string
-  readonly unit: 'µs' | 'ms' | '/s' | 'MiB'
+  readonly unit: Unit
   /** The median of the repeats, or the only one. */
   readonly value: number
   /** The least and the greatest repeat: how calm the machine was. */
   readonly range: readonly [number, number]
-  /** The most that is wanted, or the least where more is better: `/s`. */
+  /** The most that is wanted, or the least where more is better. */
   readonly target: number | null
   readonly met: boolean | null
   /** Only of what is timed. */
@@ -61,10 +64,12 @@ export function resultOf(
 ): Result {
   const { name, includes, unit, target } = row
   const value = round(medianOf(values))
-  const met = target === null ? null : unit === '/s' ? value >= target : value <= target
+  const met = target === null ? null : isMoreBetter(unit) ? value >= target : value <= target
   const range = [round(Math.min(...values)), round(Math.max(...values))] as const
   return { name, includes, unit, value, range, target, met }
 }
+
+const isMoreBetter = (unit: Unit): boolean => unit.endsWith('/s') || unit.endsWith('at least')
 
 function medianOf(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
@@ -75,7 +80,7 @@ const round = (figure: number): number => Math.round(figure * 100) / 100
 export function table(results: readonly Result[]): string {
   const width = Math.max(24, ...results.map(({ name }) => name.length))
   const lines = results.map(({ name, unit, value, perSecond, target, met, includes }) => {
-    const missed = unit === '/s' ? 'BELOW' : 'ABOVE'
+    const missed = isMoreBetter(unit) ? 'BELOW' : 'ABOVE'
     const goal = target === null ? '' : `${met === true ? 'within' : missed} ${target} ${unit}`
     return [
       name.padEnd(width),

@@ -1,6 +1,7 @@
 /** Measures: `npm run bench -- protocol`, with `--json` as one object for programs. */
 import { parseArgs } from 'node:util'
 import { chainResults } from './chain.ts'
+import { gossipResults } from './gossip.ts'
 import { measureAll, REPEATS, type Result, table } from './harness.ts'
 import { protocolCases } from './protocol.ts'
 
@@ -9,6 +10,7 @@ type Suite = { readonly summary: string; readonly results: () => Promise<readonl
 const SUITES: Readonly<Record<string, Suite>> = {
   protocol: { summary: 'messages, and what one cycle agrees on', results: async () => measureAll(protocolCases()) },
   chain: { summary: 'epochs, transactions and memory of the development chain', results: chainResults },
+  gossip: { summary: 'twenty processes that gossip', results: gossipResults },
 }
 
 const USAGE = [
