@@ -13,6 +13,7 @@ import type { Founders, MakeGround } from '../sim/ground.ts'
 import type { SimKeys } from '../sim/keys.ts'
 import { assert } from '../util/assert.ts'
 import { hexBytes } from '../util/bytes.ts'
+import { createLocalPeers } from './local-peers.ts'
 import { CLOCK, RANDOM, SILENT } from './system.ts'
 
 export type LocalOptions = {
@@ -24,6 +25,8 @@ export type LocalOptions = {
 
 /** Joining takes a block to be included and one to be final; twice that, and two for a machine that is busy. */
 const JOIN_BLOCKS = 6
+/** Meanwhile the hosts of all peers start and find one another. */
+const JOIN_MS = 5_000
 /** Who is behind by more than this many blocks is late. */
 const LAG_BLOCKS = 2
 const LOOKS_PER_BLOCK = 10
@@ -33,7 +36,9 @@ export const createLocalGround =
   async (founders, preset) => {
     const dev = await createDevChain({ blockMs, port, ...genesisOf(founders, PRESETS[preset]) })
     const clients = new Map<string, ChainClient>()
+    const peers = createLocalPeers()
     const stop = async (): Promise<void> => {
+      await peers.stop()
       for (const client of clients.values()) client.stop()
       await dev.stop()
     }
@@ -41,11 +46,12 @@ export const createLocalGround =
       for (const { keys } of founders) clients.set(keys.hotkey, await connect(dev, keys, blockMs))
       const genesis = await Promise.all([...clients.values()].map((client) => client.hashOf(0, { signal })))
       return {
+        ...peers,
         address: dev.url,
         clock: CLOCK,
         blockMs,
         genesis: genesis[0] as string,
-        startBlock: dev.head().number + JOIN_BLOCKS,
+        startBlock: dev.head().number + JOIN_BLOCKS + Math.ceil(JOIN_MS / blockMs),
         lagBlocks: LAG_BLOCKS,
         head: () => dev.head().number,
         as: ({ hotkey }) => clients.get(hotkey) as ChainClient,

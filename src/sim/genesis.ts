@@ -8,7 +8,6 @@ import { encodeRoot, genesisRoot } from '../protocol/root.ts'
 import { poolShape } from '../protocol/shard.ts'
 import { HUB, ROUTER } from '../protocol/track.ts'
 import { compareText } from '../util/compare.ts'
-import type { SimBlobs } from './blobs.ts'
 import { toySequences } from './data.ts'
 import { storeTensor } from './engine.ts'
 import type { Ground } from './ground.ts'
@@ -37,11 +36,10 @@ const SEATS = 8
 const POOL_SEQUENCES = 1_024
 
 export async function foundNetwork(
-  { genesis, startBlock }: Pick<Ground, 'genesis' | 'startBlock'>,
+  { genesis, startBlock, founder }: Pick<Ground, 'genesis' | 'startBlock' | 'founder'>,
   preset: PresetName,
-  { blobs, random }: { readonly blobs: SimBlobs; readonly random: SeededRandom },
+  random: SeededRandom,
 ): Promise<Constitution> {
-  const founder = blobs.join('founder')
   const model = await storeModel(founder)
   const pools = new Map<string, string>()
   for (const [i, domain] of DOMAINS.entries()) {

@@ -8,7 +8,11 @@ import { peerIdOf } from '../protocol/peer-card.ts'
 import { toHex } from '../util/bytes.ts'
 import type { SeededRandom } from './random.ts'
 
-export type SimKeys = Keys & { readonly peerId: string }
+export type SimKeys = Keys & {
+  readonly peerId: string
+  /** For the host's connections, where they are real. */
+  readonly peerSecret: Uint8Array
+}
 
 export function createKeys(random: SeededRandom): SimKeys {
   const secret = sr25519.secretFromSeed(random.bytes(32))
@@ -16,6 +20,7 @@ export function createKeys(random: SeededRandom): SimKeys {
   return {
     hotkey: toHex(sr25519.getPublicKey(secret)),
     peerId: peerIdOf(ed25519.getPublicKey(peerSecret)),
+    peerSecret,
     sign: (message) => sr25519.sign(secret, message, random.bytes(32)),
     mac: (message) => hmac(sha256, secret, message),
     prove: (claim) => ed25519.sign(claim, peerSecret),

@@ -9,7 +9,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { joiningRecord, type RoleOptions, type RunningNode, startNode } from '../actors/start.ts'
 import type { Happening, NodeEvent, Rogue, Role } from '../event.ts'
 import type { Log, Ports } from '../ports.ts'
-import { type Constitution, checkConstitution } from '../protocol/constitution.ts'
+import { type Constitution, checkConstitution, constitutionCid } from '../protocol/constitution.ts'
 import { type Verify, verifySr25519 } from '../protocol/envelope.ts'
 import { toSs58 } from '../protocol/hotkey.ts'
 import type { PresetName } from '../protocol/preset.ts'
@@ -17,12 +17,10 @@ import { decodeRoot, type Root } from '../protocol/root.ts'
 import { Flaw } from '../protocol/schema.ts'
 import { assert } from '../util/assert.ts'
 import { toHex } from '../util/bytes.ts'
-import { createSimBlobs, type SimBlobs } from './blobs.ts'
 import { createCast, type Part } from './cast.ts'
 import { foundNetwork } from './genesis.ts'
-import type { Founders, Ground, MakeGround } from './ground.ts'
+import type { Founders, Ground, MakeGround, Medium } from './ground.ts'
 import { createKeys, type SimKeys } from './keys.ts'
-import { createSimNetwork, type SimNetwork } from './network.ts'
 import { createRandom, type SeededRandom } from './random.ts'
 
 export type WorldOptions = {
@@ -58,7 +56,7 @@ export type World = {
   /** A root that a node here has stored, for whoever tells the story. */
   readonly rootOf: (cid: string) => Root | null
   /** How gossip was judged, by `kind/verdict/code`. */
-  readonly verdicts: ReadonlyMap<string, number>
+  readonly verdicts: () => ReadonlyMap<string, number>
   /** Starts who is not running: it has its keys and what it stored, and remembers nothing else. */
   readonly start: (name: string) => void
   /** Ends a node wherever it is. */
@@ -66,9 +64,8 @@ export type World = {
   readonly stop: () => Promise<void>
 }
 
-/** Messages take a part of a block, and never longer than people would believe. */
-const DELAY_MS_MAX = 400
-const DELAY_PER_BLOCK = 0.4
+/** Roots of the last cycles, for whoever tells the story. */
+const ROOTS_MAX = 64
 /** A thousand TAO in rao, for every validator alike. */
 const STAKE_RAO = 1_000_000_000_000n
 
@@ -79,17 +76,21 @@ export async function createWorld(options: WorldOptions, deps: WorldDeps): Promi
   const keys = new Map(cast.map(({ name }) => [name, createKeys(random.fork(`keys/${name}`))]))
   const founders = foundersOf(cast, keys, createKeys(random.fork('keys/owner')))
   const ground = await deps.ground(founders, preset)
-  const blobs = createSimBlobs()
-  const network = createSimNetwork(
-    { delayMsMax: Math.min(DELAY_MS_MAX, DELAY_PER_BLOCK * ground.blockMs), lossRatio: 0 },
-    { clock: ground.clock, random: random.fork('network') },
-  )
-  const constitution = await foundNetwork(ground, preset, { blobs, random: random.fork('pool') })
+  const constitution = await foundNetwork(ground, preset, random.fork('pool'))
   const flaw = checkConstitution(constitution)
   assert(flaw === null, `our own constitution is sound: ${flaw?.field} ${flaw?.problem}`)
 
   const verify = createMemory(verifySr25519)
-  const stage: Stage = { random, keys, founders, ground, blobs, network, constitution, verify, deps }
+  const media = new Map<string, Medium>()
+  for (const { name } of cast) {
+    media.set(name, await ground.join(keys.get(name) as SimKeys, constitutionCid(constitution)))
+  }
+  const roots = new Map<string, Root>()
+  const observe = (event: NodeEvent): void => {
+    if (event.type === 'cycle.settled') void keepRoot(roots, event.root, ground)
+    deps.observe(event)
+  }
+  const stage: Stage = { random, keys, founders, ground, media, constitution, verify, deps: { ...deps, observe } }
   const nodes = new Map<string, RunningNode>()
   const start = (name: string): void => {
     const part = cast.find((p) => p.name === name)
@@ -112,12 +113,8 @@ export async function createWorld(options: WorldOptions, deps: WorldDeps): Promi
     }),
     head: ground.head,
     past: () => ground.head() - constitution.chain.finality - 1 - ground.lagBlocks,
-    verdicts: network.verdicts,
-    rootOf: (cid) => {
-      const bytes = blobs.peek(cid)
-      const root = bytes === undefined ? null : decodeRoot(bytes)
-      return root instanceof Flaw ? null : root
-    },
+    verdicts: ground.verdicts,
+    rootOf: (cid) => roots.get(cid) ?? null,
     step: ground.step,
     start,
     crash,
@@ -134,8 +131,7 @@ type Stage = {
   readonly keys: ReadonlyMap<string, SimKeys>
   readonly founders: Founders
   readonly ground: Ground
-  readonly blobs: SimBlobs
-  readonly network: SimNetwork
+  readonly media: ReadonlyMap<string, Medium>
   readonly constitution: Constitution
   readonly verify: Verify
   readonly deps: WorldDeps
@@ -149,6 +145,20 @@ function keysOf({ keys }: Stage, { name }: Part): SimKeys {
 
 const uidOf = ({ founders }: Stage, hotkey: string): number | null =>
   founders.find((neuron) => neuron.hotkey === hotkey)?.uid ?? null
+
+async function keepRoot(roots: Map<string, Root>, cid: string, { peek }: Ground): Promise<void> {
+  const bytes = roots.has(cid) ? null : await peek(cid)
+  const root = bytes === null ? null : decodeRoot(bytes)
+  if (root === null || root instanceof Flaw) return
+  roots.set(cid, root)
+  for (const old of [...roots.keys()].slice(0, -ROOTS_MAX)) roots.delete(old)
+}
+
+function mediumOf({ media }: Stage, { name }: Part): Medium {
+  const medium = media.get(name)
+  assert(medium !== undefined, 'everybody in the cast has joined')
+  return medium
+}
 
 /** The chain of the network is run by who owns the subnet. */
 function tellChain({ ground: { address, head }, founders: [owner], deps }: Stage): void {
@@ -176,8 +186,7 @@ function startPart(stage: Stage, part: Part): RunningNode {
     clock: ground.clock,
     random: random.fork(`random/${name}`),
     keys: own,
-    network: stage.network.join(own.peerId),
-    blobs: stage.blobs.join(own.peerId),
+    ...mediumOf(stage, part),
     chain: ground.as(own),
     log: SILENT,
     observe: (happening: Happening) => deps.observe({ ...happening, at: ground.head(), node: toSs58(own.hotkey) }),

@@ -278,7 +278,7 @@ test('a validator whose hash on chain is another’s says so, and keeps its body
   expect(stage.told('step.failed', 0, FAULTY)).toMatchObject([{ step: 'exchange', code: 'COMMITMENT_LOST' }])
   expect(diary.said).not.toContain('report')
   expect(dutiesDone(stage, diary, 0)).toEqual(ALL)
-  expect([...stage.world.verdicts.keys()].filter((label) => label.includes('/reject/'))).toEqual([])
+  expect([...stage.world.verdicts().keys()].filter((label) => label.includes('/reject/'))).toEqual([])
   stage.world.stop()
 })
 

@@ -80,10 +80,11 @@ describeDataContract('from a seed', async () => {
 
 async function createToyModel() {
   const store = createSimBlobs()
-  const { model } = await foundNetwork({ genesis: '00'.repeat(32), startBlock: 3 }, 'local', {
-    blobs: store,
-    random: createRandom('pool'),
-  })
+  const { model } = await foundNetwork(
+    { genesis: '00'.repeat(32), startBlock: 3, founder: store.join('founder') },
+    'local',
+    createRandom('pool'),
+  )
   const own = store.join('own')
   const other = { blobs: store.join('other'), address: { peerId: 'other', addresses: [] } }
   const group = GROUPS[0]?.name as string

@@ -22,10 +22,11 @@ const [english, python] = DOMAINS
 
 async function createToy(seed = '1') {
   const store = createSimBlobs()
-  const { model } = await foundNetwork({ genesis: '00'.repeat(32), startBlock: 3 }, 'local', {
-    blobs: store,
-    random: createRandom('pool'),
-  })
+  const { model } = await foundNetwork(
+    { genesis: '00'.repeat(32), startBlock: 3, founder: store.join('founder') },
+    'local',
+    createRandom('pool'),
+  )
   const blobs = store.join('peer')
   const random = createRandom(seed)
   const ref = { manifest: model.genesis, from: [] }

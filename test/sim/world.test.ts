@@ -65,7 +65,7 @@ describe('the default cast, every rogue among it', () => {
 
   test('no step failed and no message was worth a rejection', () => {
     expect(events.filter(({ type }) => type === 'step.failed')).toEqual([])
-    expect([...world.verdicts.keys()].filter((label) => label.includes('/reject/'))).toEqual([])
+    expect([...world.verdicts().keys()].filter((label) => label.includes('/reject/'))).toEqual([])
   })
 
   const caught: [rogue: string, reason: Reason][] = [
@@ -168,7 +168,7 @@ describe('one seed tells one story', () => {
     const again = await run({ seed: 7, ...options }, 2)
     const other = await run({ seed: 8, ...options }, 1)
     expect(again.events).toEqual(first.events)
-    expect(again.world.verdicts).toEqual(first.world.verdicts)
+    expect(again.world.verdicts()).toEqual(first.world.verdicts())
     expect(other.events).not.toEqual(first.events.filter((event) => !('cycle' in event) || event.cycle < 1))
   }, 30_000)
 })
