@@ -24,9 +24,11 @@ import {
   stateAt,
   subnetExists,
 } from './read.ts'
+import { extrinsicsOf } from './fate.ts'
+import type { Signer } from './sign.ts'
 import { createWeights, type Weights } from './weights.ts'
 import type { Write } from './write.ts'
-import { createWriter, extrinsicsOf, type Pending, type Signer, type Writer } from './writer.ts'
+import { createWriter, type Pending, type Writer } from './writer.ts'
 
 export type ChainOptions = {
   readonly endpoints: readonly string[]
@@ -205,7 +207,7 @@ function createPlaces(api: ApiPromise, at: number): (hotkey: string, block: numb
 
 async function signersOf(api: ApiPromise, block: number): Promise<ReadonlyMap<string, number>> {
   const signers = new Map<string, number>()
-  for (const [index, hex] of (await extrinsicsOf(api, await hashAt(api, block))).entries()) {
+  for (const [index, hex] of ((await extrinsicsOf(api, await hashAt(api, block))) ?? []).entries()) {
     const signer = signerOf(api, hex)
     if (signer !== null) signers.set(signer, index)
   }

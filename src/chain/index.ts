@@ -18,7 +18,7 @@ export {
 export type { Health } from './link.ts'
 export { NETWORK_NAMES, type NetworkAddress, networkOf } from './network.ts'
 export { createKeys, openPeerKey } from './peer-key.ts'
+export type { Signer } from './sign.ts'
 export { developmentSigner } from './uri.ts'
 export { openKey, type WalletPlace } from './wallet.ts'
 export type { Write } from './write.ts'
-export type { Signer } from './writer.ts'

@@ -13,6 +13,8 @@ import { readIfThere, replaceFile } from './state-file.ts'
 export type Sent = {
   /** Hex of its hash. */
   readonly id: string
+  /** Hex: of another chain it says nothing. */
+  readonly genesis: string
   readonly kind: string
   /** What the writer needs to find the effect on chain: plain JSON. */
   readonly effect: unknown
@@ -22,14 +24,15 @@ export type Sent = {
   readonly signed: string
   /** Earlier transactions for the same effect with the same nonce: at most one of them all can land. */
   readonly earlier: readonly string[]
-  /** The best block when it was signed, and the first block at which its mortality forbids it. */
-  readonly signedAt: number
+  /** It is in no block up to this one, and its mortality forbids it from the other one on; of all its forms the widest. */
+  readonly since: number
   readonly dies: number
 }
 
 export type Journal = {
   readonly open: () => readonly Sent[]
-  readonly sent: (entry: Sent) => Promise<void>
+  /** One fact on disk: another form is there, and the one that it stands for is open under its name no more. */
+  readonly sent: (entry: Sent, instead: string | null) => Promise<void>
   /** Nothing more can happen to it: it landed, or it never will. */
   readonly settled: (id: string) => Promise<void>
 }
@@ -39,7 +42,10 @@ export function createMemoryJournal(): Journal {
   const entries = new Map<string, Sent>()
   return {
     open: () => [...entries.values()],
-    sent: async (entry) => void entries.set(entry.id, entry),
+    sent: async (entry, instead) => {
+      if (instead !== null) entries.delete(instead)
+      entries.set(entry.id, entry)
+    },
     settled: async (id) => void entries.delete(id),
   }
 }
@@ -48,31 +54,37 @@ export function createMemoryJournal(): Journal {
 const LINES_MAX = 200
 
 export async function openJournal(path: string): Promise<Journal> {
-  const entries = readEntries((await readIfThere(path)) ?? '', path)
+  let entries: ReadonlyMap<string, Sent> = readEntries((await readIfThere(path)) ?? '', path)
   let lines = 0
+  /** A line that was not written whole would spoil the next one too. */
+  let isWhole = true
   const then = createQueue()
+  /** What is open is what is on disk: a fact that could not be written did not happen. */
+  const record = (fact: unknown, change: (before: ReadonlyMap<string, Sent>) => Map<string, Sent>): Promise<void> =>
+    then(async () => {
+      const next = change(entries)
+      const isRewritten = lines >= LINES_MAX || !isWhole
+      isWhole = false
+      if (isRewritten) await replaceFile(path, printEntries(next))
+      else await append(path, fact)
+      isWhole = true
+      lines = isRewritten ? 0 : lines + 1
+      entries = next
+    })
   await replaceFile(path, printEntries(entries))
   return {
     open: () => [...entries.values()],
-    sent: (entry) =>
-      then(async () => {
-        entries.set(entry.id, entry)
-        lines += 1
-        await append(path, { sent: entry })
-      }),
-    settled: (id) =>
-      then(async () => {
-        entries.delete(id)
-        lines += 1
-        if (lines < LINES_MAX) return append(path, { settled: id })
-        lines = 0
-        await replaceFile(path, printEntries(entries))
-      }),
+    sent: (sent, instead) =>
+      record({ sent, instead }, (before) => new Map([...without(before, instead), [sent.id, sent]])),
+    settled: (id) => record({ settled: id }, (before) => without(before, id)),
   }
 }
 
+const without = (entries: ReadonlyMap<string, Sent>, id: string | null): Map<string, Sent> =>
+  new Map([...entries].filter(([open]) => open !== id))
+
 const printEntries = (entries: ReadonlyMap<string, Sent>): string =>
-  [...entries.values()].map((sent) => `${JSON.stringify({ sent })}\n`).join('')
+  [...entries.values()].map((sent) => `${JSON.stringify({ sent, instead: null })}\n`).join('')
 
 function readEntries(text: string, path: string): Map<string, Sent> {
   const entries = new Map<string, Sent>()
@@ -87,31 +99,45 @@ function readEntries(text: string, path: string): Map<string, Sent> {
         why: 'it is not what was written',
       })
     }
-    if ('sent' in fact) entries.set(fact.sent.id, fact.sent)
-    else entries.delete(fact.settled)
+    if ('settled' in fact) entries.delete(fact.settled)
+    else {
+      if (fact.instead !== null) entries.delete(fact.instead)
+      entries.set(fact.sent.id, fact.sent)
+    }
   }
   return entries
 }
 
-function parseFact(line: string): { readonly sent: Sent } | { readonly settled: string } | null {
+type Fact = { readonly sent: Sent; readonly instead: string | null } | { readonly settled: string }
+
+function parseFact(line: string): Fact | null {
   try {
     const fact = JSON.parse(line)
     if (typeof fact?.settled === 'string') return { settled: fact.settled }
-    const isSent =
-      typeof fact?.sent?.id === 'string' &&
-      typeof fact.sent.signed === 'string' &&
-      Array.isArray(fact.sent.earlier) &&
-      Number.isInteger(fact.sent.nonce)
-    return isSent ? { sent: fact.sent } : null
+    return isSent(fact?.sent) ? { sent: fact.sent, instead: fact.instead ?? null } : null
   } catch {
     return null
   }
 }
 
+const TEXTS = ['id', 'genesis', 'kind', 'signed'] as const
+const NUMBERS = ['lastBlock', 'nonce', 'since', 'dies'] as const
+
+function isSent(sent: Readonly<Record<string, unknown>> | undefined): boolean {
+  const isWhole = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0
+  return (
+    sent !== undefined &&
+    TEXTS.every((name) => typeof sent[name] === 'string') &&
+    NUMBERS.every((name) => isWhole(sent[name])) &&
+    Array.isArray(sent['earlier']) &&
+    'effect' in sent
+  )
+}
+
 async function append(path: string, fact: unknown): Promise<void> {
   const file = await open(path, 'a', 0o600)
   try {
-    await file.write(`${JSON.stringify(fact)}\n`)
+    await file.writeFile(`${JSON.stringify(fact)}\n`) // `write` may write a part and call it done
     await file.datasync()
   } finally {
     await file.close()

@@ -43,6 +43,8 @@ export type Link = {
   readonly watch: (listener: (event: ChainEvent) => void) => Unsubscribe
   readonly health: () => Health
   readonly stop: () => void
+  /** Nothing more comes, and whoever waits for something is to give up. */
+  readonly isStopped: () => boolean
 }
 
 /** Until a chain has said otherwise. */
@@ -126,11 +128,13 @@ class LinkKeeper {
         return () => this.listeners.delete(listener)
       },
       health: () => this.health(),
+      isStopped: () => this.stopped,
       stop: () => {
         this.stopped = true
         this.condemn?.('stopped')
         this.endPause()
         for (const { refuse } of this.waiters) refuse()
+        this.tell({ type: 'chain.degraded', why: 'stopped' })
       },
     }
   }

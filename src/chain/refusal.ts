@@ -5,7 +5,10 @@ import type { ApiPromise } from '@polkadot/api'
 import { type ErrorCode, type ErrorData, NodeError } from '../errors.ts'
 import type { RpcError } from './socket.ts'
 
-type Refusal = { readonly is: 'failed'; readonly error: NodeError } | { readonly is: 'dead' | 'banned' } | null
+type Refusal = { readonly is: 'failed'; readonly error: NodeError } | { readonly is: 'banned' } | null
+
+/** Of the codes of a pool the one that judges the transaction; the others speak of the pool. */
+const INVALID = 1010
 
 /**
  * What a refusal at the pool means for a transaction that may have been sent before. `null`: it may still land. A stale
@@ -14,10 +17,11 @@ type Refusal = { readonly is: 'failed'; readonly error: NodeError } | { readonly
 export function explainRefusal({ code, message, data }: RpcError, kind: string): Refusal {
   // Some node has seen these bytes before and takes them no more, wherever they went: a fork, for instance, lost them.
   if (code === 1012) return { is: 'banned' }
-  if (code === 1013 || code === 1014) return null
+  if (code !== INVALID) return null
   const text = `${message} ${data}`
   if (/outdated|stale/i.test(text)) return null
-  if (/ancient birth block|bad signature|bad proof/i.test(text)) return { is: 'dead' }
+  // So says a node on another fork too, or one of another version, while others have the bytes in their pools.
+  if (/ancient birth block|bad signature|bad proof/i.test(text)) return { is: 'banned' }
   const custom = /custom[^0-9]{1,12}(\d+)/i.exec(text)?.[1]
   const known = custom === undefined ? undefined : CUSTOM[custom]
   const why = known?.why ?? (custom === undefined ? text : `the chain's own code ${custom}`)

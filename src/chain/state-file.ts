@@ -1,5 +1,5 @@
 /**
- * Small files that a crash must not tear and a failing disk must not empty: replaced as a whole, read or refused.
+ * Small files that neither a crash nor a full disk may tear: replaced as a whole, read or refused.
  */
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -22,10 +22,21 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   const fresh = `${path}.new`
   const file = await open(fresh, 'w', 0o600)
   try {
-    await file.write(text)
+    await file.writeFile(text) // `write` may write a part and call it done
     await file.datasync()
   } finally {
     await file.close()
   }
   await rename(fresh, path)
+  await syncFolder(dirname(path))
+}
+
+/** Or the name may be the old one after a power cut, though the file is whole. */
+export async function syncFolder(dir: string): Promise<void> {
+  const folder = await open(dir, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
 }

@@ -2,7 +2,7 @@
 import { Keyring } from '@polkadot/keyring'
 import { cryptoWaitReady } from '@polkadot/util-crypto'
 import { NodeError } from '../errors.ts'
-import type { Signer } from './writer.ts'
+import type { Signer } from './sign.ts'
 
 const SS58_PREFIX = 42
 

@@ -9,6 +9,7 @@ import { type FileHandle, mkdir, open, stat, unlink } from 'node:fs/promises'
 import { platform } from 'node:os'
 import { dirname } from 'node:path'
 import { NodeError } from '../errors.ts'
+import { syncFolder } from './state-file.ts'
 
 /** A key file has some 600 bytes. */
 const FILE_BYTES_MAX = 16 * 1024
@@ -88,13 +89,6 @@ export async function writeSecretFile(path: string, name: string, bytes: Uint8Ar
     await file.close()
   }
   await syncFolder(dirname(path))
-}
-
-/** The name of the file has to survive a power cut too. Not every system can do this to a folder. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY).catch(() => null)
-  await handle?.sync().catch(() => undefined)
-  await handle?.close()
 }
 
 /** Never with a cause: what a reader complains of it may also quote. */

@@ -11,7 +11,7 @@ import * as sr25519 from '@scure/sr25519'
 import type { Keys } from '../ports.ts'
 import { fromSs58, HOTKEY_BYTES, toSs58 } from '../protocol/hotkey.ts'
 import { fromHex, toHex } from '../util/bytes.ts'
-import type { Signer } from './writer.ts'
+import type { Signer } from './sign.ts'
 
 /** What a secret can do; the secret itself stays in the closures. */
 export type KeyAccess = Signer & Pick<Keys, 'mac'>

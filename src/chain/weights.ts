@@ -28,7 +28,7 @@ import {
 } from './read.ts'
 import { REGISTER, STAKE } from './refusal.ts'
 import { scaleU16s, scaleU64, u16s } from './scale.ts'
-import { payloadOf, revealRound, type Vector } from './timelock.ts'
+import { payloadOf, revealBlock, revealRound, type Vector } from './timelock.ts'
 import { seal } from './tlock.ts'
 import { type Effects, isRowOf } from './write.ts'
 import type { Writer } from './writer.ts'
@@ -95,14 +95,41 @@ async function set(desk: Desk, weights: readonly UidWeight[], opts: Opts): Promi
     versionKey: String(rules.versionKey),
   }
   await checkPermit(state, desk, vector)
-  const allowed = await waitForLimit(link, state, rules, desk, opts)
+  if (rules.commitReveal) {
+    const resumed = await resume(desk, vector, rules, opts)
+    if (resumed !== null) return resumed
+  }
+  const { row, updated } = await readWeightsRow(state, netuid, hotkey)
+  const allowed = updated === 0 ? 0 : updated + rules.weightsRateLimit
+  // Asked for once more within the limit: it is done, and the chain would take no other one.
+  if (!rules.commitReveal && allowed > block && isRowOf(row, vector)) return { block: updated }
+  await waitForBlock(link, allowed, opts)
   if (!rules.commitReveal) {
     const effect = { netuid, ...vector, since: Math.max(1, allowed) }
     return writer.write({ kind: 'weights', effect }, opts)
   }
   const isTimelocked = await link.use(async (api) => (await readTimelock(api, state, netuid, block)) !== null, opts)
-  return isTimelocked ? commitTimelocked(desk, vector, opts) : commitHashed(desk, vector, rules, opts)
+  return isTimelocked ? commitTimelocked(desk, vector, opts) : commitHashed(desk, owedFor(desk, vector), opts)
 }
+
+/** The same vector was committed, or was about to be, when an earlier call ended: it goes on from there. */
+async function resume(desk: Desk, vector: Vector, rules: SubnetRules, opts: Opts): Promise<Landing | null> {
+  const best = desk.link.health().best?.number ?? 0
+  for (const debt of desk.debts.all()) {
+    if (!isSame(debt, vector)) continue
+    const block = 'commit' in debt ? debt.block : (debt.landed?.block ?? null)
+    // In one epoch a second commit of the same is revealed with the first, and shows nothing that the first did not.
+    const isOfEpoch = 'hash' in debt && debt.landed?.epoch === rules.epoch
+    if (block !== null && (isOfEpoch || block + rules.weightsRateLimit > best)) return { block }
+    if (block !== null) continue
+    if ('hash' in debt) return commitHashed(desk, debt, opts)
+    await desk.debts.drop([debt], null) // its round may be over; the journal knows whether it was sent
+  }
+  return null
+}
+
+const isSame = (a: Pick<Vector, 'uids' | 'values'>, b: Vector): boolean =>
+  a.uids.join() === b.uids.join() && a.values.join() === b.values.join()
 
 /** A commit is taken from anybody: who has no voice would learn it an epoch later, when it is revealed. */
 async function checkPermit(state: State, { netuid, hotkey }: WeightsAccount, { uids }: Vector): Promise<void> {
@@ -118,27 +145,39 @@ async function checkPermit(state: State, { netuid, hotkey }: WeightsAccount, { u
   throw new NodeError('WRITE_REFUSED', { what, why, remedy: STAKE })
 }
 
-/** Encrypts anew when the round is over before the commit lands: what was sent before is refused for ever. */
+/**
+ * Encrypts anew when the round is over before the commit lands, for what was sent before is refused for ever; and when the
+ * epoch ends that it was sealed in, for it would be known too early in a later one.
+ */
 async function commitTimelocked(desk: Desk, vector: Vector, opts: Opts): Promise<Landing> {
   const { writer, debts, log } = desk
   const { uids, values } = vector
   for (;;) {
-    const effect = await sealVector(desk, vector, opts)
+    const { effect, epochEnd } = await sealVector(desk, vector, opts)
     const { commit, round } = effect
+    const debt: OwedByChain = { uids, values, commit, round, block: null }
+    await debts.add(debt)
     try {
-      const landing = await writer.write({ kind: 'weights-timelocked', effect }, opts)
-      await debts.keep([...debts.all(), { uids, values, commit, round, block: landing.block }])
+      const lastBlock = Math.min(opts.lastBlock, epochEnd)
+      const landing = await writer.write({ kind: 'weights-timelocked', effect }, { ...opts, lastBlock })
+      await debts.change(debt, { ...debt, block: landing.block })
       log.info('weights committed, timelocked', { block: landing.block, round })
       return landing
     } catch (error) {
-      if (!isRoundOver(error)) throw error
-      log.warn('the round of timelocked weights was over before they landed', { round })
+      if (error instanceof NodeError) await debts.drop([debt], null)
+      const isEpochOver = error instanceof NodeError && error.code === 'WINDOW_MISSED' && epochEnd < opts.lastBlock
+      if (!isRoundOver(error) && !isEpochOver) throw error
+      log.warn('timelocked weights are sealed anew', { round, why: isEpochOver ? 'the epoch' : 'the round' })
     }
   }
 }
 
 /** Read anew each time: the wait for the rate limit may have been long. */
-async function sealVector(desk: Desk, vector: Vector, opts: Cancel): Promise<Effects['weights-timelocked']> {
+async function sealVector(
+  desk: Desk,
+  vector: Vector,
+  opts: Cancel,
+): Promise<{ readonly effect: Effects['weights-timelocked']; readonly epochEnd: number }> {
   const { netuid, hotkey, link, random } = desk
   const { state, block } = await finalisedState(link, opts)
   const rules = await readRules(state, netuid)
@@ -148,24 +187,24 @@ async function sealVector(desk: Desk, vector: Vector, opts: Cancel): Promise<Eff
     throw new NodeError('CHAIN_FOREIGN', { what, why: 'the chain stopped taking such commits while we waited' })
   }
   const { best, blockMs } = link.health()
-  // No later than it can land: a round too early is known too early, and one too late is never used.
   const at = (best?.number ?? block) + 1
-  const round = revealRound({ netuid, ...rules }, timelock, { at, blockMs })
-  return {
-    netuid,
-    hotkey,
-    commit: toHex(seal(payloadOf(vector), round, { beacon: timelock.beacon, random })),
-    round: String(round),
-  }
+  const schedule = { netuid, ...rules }
+  const round = revealRound(schedule, timelock, { at, blockMs })
+  const commit = toHex(seal(payloadOf(vector), round, { beacon: timelock.beacon, random }))
+  const epochEnd = revealBlock({ ...schedule, revealPeriodEpochs: 1 }, timelock, at) - 1
+  return { effect: { netuid, hotkey, commit, round: String(round) }, epochEnd }
 }
 
 /** The pool knows it by a number, a block by a name. */
 const isRoundOver = (error: unknown): boolean =>
   error instanceof NodeError && (error.data['custom'] === '15' || error.message.includes('InvalidRevealRound'))
 
+type LandedByChain = OwedByChain & { readonly block: number }
+
 /** What the chain does not hold any more it has opened, or given up: the row tells which. */
 async function settleTimelocked({ netuid, hotkey, debts, log }: Desk, state: State, block: number): Promise<void> {
-  const owed = debts.all().filter((debt) => 'commit' in debt && debt.block <= block) as readonly OwedByChain[]
+  const isDue = (debt: Owed): debt is LandedByChain => 'commit' in debt && debt.block !== null && debt.block <= block
+  const owed = debts.all().filter(isDue)
   if (owed.length === 0) return
   const held = new Set((await readSealed(state, netuid, hotkey)).map(({ commit }) => commit))
   const gone = owed.filter(({ commit }) => !held.has(commit))
@@ -180,27 +219,40 @@ async function settleTimelocked({ netuid, hotkey, debts, log }: Desk, state: Sta
   await debts.drop(gone, new NodeError('WINDOW_MISSED', { what, why }))
 }
 
-async function commitHashed(desk: Desk, vector: Vector, rules: SubnetRules, opts: Opts): Promise<Landing> {
-  const { netuid, hotkey, link, writer, debts, log } = desk
-  const salt = saltOf(desk.random)
-  const hash = commitHash({ netuid, ...vector, salt })
-  desk.committing.add(hash)
-  await debts.keep([...debts.all(), { netuid, ...vector, salt, hash, epoch: null }])
-  const landing = await writer
-    .write({ kind: 'weights-commit', effect: { netuid, hotkey, hash } }, opts)
-    .finally(() => desk.committing.delete(hash))
-  const epoch = await epochAt(link, netuid, landing.block, opts)
-  await debts.keep(debts.all().map((debt) => ('hash' in debt && debt.hash === hash ? { ...debt, epoch } : debt)))
-  log.info('weights committed', { epoch, block: landing.block, revealInEpoch: epoch + rules.revealPeriodEpochs })
-  return landing
+function owedFor({ netuid, random }: Desk, vector: Vector): OwedReveal {
+  const salt = saltOf(random)
+  return { netuid, ...vector, salt, hash: commitHash({ netuid, ...vector, salt }), landed: null }
 }
+
+async function commitHashed(desk: Desk, debt: OwedReveal, opts: Opts): Promise<Landing> {
+  const { netuid, hotkey, link, writer, debts, log } = desk
+  const { hash } = debt
+  desk.committing.add(hash)
+  try {
+    if (!debts.all().includes(debt)) await debts.add(debt)
+    const landing = await writer.write({ kind: 'weights-commit', effect: { netuid, hotkey, hash } }, opts)
+    const epoch = await epochOf(link, debt, landing.block, opts)
+    await debts.change(debt, { ...debt, landed: { block: landing.block, epoch } })
+    log.info('weights committed', { epoch, block: landing.block })
+    return landing
+  } finally {
+    desk.committing.delete(hash)
+  }
+}
+
+/** As the chain wrote it down: an epoch that is due may begin a block late, and the commit counts for it already. */
+const epochOf = (link: Link, debt: OwedReveal, block: number, opts: Cancel): Promise<number> =>
+  link.use(async (api) => {
+    const state = await stateAt(api, await hashAt(api, block))
+    return (await readCommitEpoch(state, debt)) ?? (await readRules(state, debt.netuid)).epoch
+  }, opts)
 
 async function revealHashed(desk: Desk, state: State, block: number, opts: Cancel): Promise<void> {
   const { debts, writer, log } = desk
   const { epoch, revealPeriodEpochs, tempo } = await readRules(state, desk.netuid)
   for (const debt of debts.all()) {
     if (!('hash' in debt) || desk.committing.has(debt.hash)) continue
-    const committed = debt.epoch ?? (await readCommitEpoch(state, debt))
+    const committed = debt.landed?.epoch ?? (await readCommitEpoch(state, debt))
     // Of an earlier run, and perhaps still to land.
     if (committed === null && writer.pending().length > 0) continue
     const due = committed === null ? null : committed + revealPeriodEpochs
@@ -208,7 +260,7 @@ async function revealHashed(desk: Desk, state: State, block: number, opts: Cance
     if (due === epoch) {
       const window = { lastBlock: block + Math.max(8, tempo), ...opts }
       const end = await writer.write({ kind: 'weights-reveal', effect: debt }, window).catch(refusalOf)
-      await debts.drop([debt], end)
+      if (end !== null) await debts.drop([debt], end)
     } else {
       log.warn('a weights commit expired unrevealed', { epoch, due: due ?? -1 })
       await debts.drop([debt], due === null ? null : expired(epoch, due))
@@ -216,10 +268,14 @@ async function revealHashed(desk: Desk, state: State, block: number, opts: Cance
   }
 }
 
+/** By the same rule as `isRoundOver`: the node that we asked is behind. */
+const isTooEarly = (error: NodeError): boolean =>
+  error.data['custom'] === '17' || error.message.includes('RevealTooEarly')
+
 /** What the chain refuses in its epoch it refuses for good. Everything else is tried again with the next block. */
-function refusalOf(error: unknown): NodeError {
-  if (error instanceof NodeError && error.code === 'WRITE_REFUSED') return error
-  throw error
+function refusalOf(error: unknown): NodeError | null {
+  if (!(error instanceof NodeError) || error.code !== 'WRITE_REFUSED') throw error
+  return isTooEarly(error) ? null : error
 }
 
 const expired = (epoch: number, due: number): NodeError =>
@@ -234,23 +290,11 @@ const finalisedState = (link: Link, opts: Cancel): Promise<{ readonly state: Sta
     return { state: await stateAt(api, hash), block: number }
   }, opts)
 
-const epochAt = (link: Link, netuid: number, block: number, opts: Cancel): Promise<number> =>
-  link.use(async (api) => (await readRules(await stateAt(api, await hashAt(api, block)), netuid)).epoch, opts)
-
-/** The first block at which the chain takes a new row; waits for it when the window allows. */
-async function waitForLimit(
-  link: Link,
-  state: State,
-  { weightsRateLimit }: SubnetRules,
-  { netuid, hotkey }: WeightsAccount,
-  { lastBlock, signal }: { readonly lastBlock: number } & Cancel,
-): Promise<number> {
-  const { updated } = await readWeightsRow(state, netuid, hotkey)
-  // A row that was never set has no limit to wait for: the chain does not ask then.
-  const allowed = updated === 0 ? 0 : updated + weightsRateLimit
+/** Until the chain takes a new row, when the window allows to wait so long. */
+async function waitForBlock(link: Link, allowed: number, { lastBlock, signal }: Opts): Promise<void> {
   const best = link.health().best?.number ?? 0
-  if (best + 1 >= allowed) return allowed
-  if (allowed >= lastBlock) {
+  if (best + 1 >= allowed) return
+  if (allowed > lastBlock) {
     throw new NodeError('RATE_LIMITED', {
       what: 'weights cannot be set in this window',
       why: `the chain takes the next vector at block ${allowed}, in ${allowed - best} blocks`,
@@ -258,7 +302,6 @@ async function waitForLimit(
     })
   }
   await untilBlock(link, allowed - 1, signal)
-  return allowed
 }
 
 async function untilBlock(link: Link, block: number, signal: AbortSignal): Promise<void> {
@@ -295,7 +338,7 @@ export function commitHash({
   values,
   salt,
   versionKey,
-}: Omit<OwedReveal, 'hash' | 'epoch'>): string {
+}: Omit<OwedReveal, 'hash' | 'landed'>): string {
   const words = [u16s([netuid]), scaleU16s(uids), scaleU16s(values), scaleU16s(salt)]
   return toHex(blake2b(concat(hexBytes(hotkey), ...words, scaleU64(BigInt(versionKey))), { dkLen: 32 }))
 }

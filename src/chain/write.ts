@@ -134,5 +134,11 @@ export function callOf(api: ApiPromise, { kind, effect }: Write): Tx {
   }
 }
 
-export const standsIn = (state: State, { kind, effect }: Write): Promise<number | null> | undefined =>
-  (WRITE_RULES[kind] as Rule<typeof effect>).stands?.(state, effect)
+/** Does the state show whether it was done? Else its transaction alone can tell. */
+export const isSeenInState = ({ kind }: Write): boolean => 'stands' in WRITE_RULES[kind]
+
+/** Since which block the effect stands, or `null`; a transaction that landed is all that can be asked of some. */
+export async function standsIn(state: State, { kind, effect }: Write): Promise<number | null> {
+  const { stands } = WRITE_RULES[kind] as Rule<typeof effect>
+  return stands === undefined ? 0 : stands(state, effect)
+}

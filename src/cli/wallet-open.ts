@@ -1,9 +1,9 @@
 /** What the commands share that touch a wallet: which one the flags name, and where its password comes from. */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import type { Signer } from '../chain/sign.ts'
 import { inspectKey, type KeyRole, type KeyState, openKey, type WalletPlace } from '../chain/wallet.ts'
 import { readSecretFile } from '../chain/wallet-file.ts'
-import type { Signer } from '../chain/writer.ts'
 import { NodeError } from '../errors.ts'
 import { toSs58 } from '../protocol/hotkey.ts'
 import { toHex } from '../util/bytes.ts'

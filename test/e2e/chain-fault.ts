@@ -8,8 +8,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChainClient } from '../../src/chain/client.ts'
 import type { DevChain, Fault } from '../../src/chain/dev/index.ts'
+import { extrinsicsOf } from '../../src/chain/fate.ts'
 import { hashAt } from '../../src/chain/read.ts'
-import { extrinsicsOf } from '../../src/chain/writer.ts'
 import { toHex, u64 } from '../../src/util/bytes.ts'
 import { connect, createSigners, createSubnetChain } from './chain-stage.ts'
 import { createWitness, type Noticed, type Witness } from './chain-witness.ts'
@@ -183,7 +183,7 @@ async function timesInChain(client: ChainClient, hex: string, from: number, to: 
       let times = 0
       for (let number = from + 1; number <= to; number++) {
         const hash = await hashAt(api, number)
-        times += (await extrinsicsOf(api, hash)).filter((extrinsic) => extrinsic.includes(hex)).length
+        times += ((await extrinsicsOf(api, hash)) ?? []).filter((extrinsic) => extrinsic.includes(hex)).length
       }
       return times
     },

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChainClient, createChain } from '../../src/chain/client.ts'
 import { createDevChain, type DevChain, type DevChainOptions } from '../../src/chain/dev/index.ts'
+import type { Signer } from '../../src/chain/sign.ts'
 import { developmentSigner } from '../../src/chain/uri.ts'
-import type { Signer } from '../../src/chain/writer.ts'
 import type { Log } from '../../src/ports.ts'
 import { toHex } from '../../src/util/bytes.ts'
 
