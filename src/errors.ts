@@ -162,6 +162,32 @@ export const ERRORS = {
     means: 'The chain allows this write again only after some blocks.',
     remedy: 'Run the same command again after the number of blocks that is named.',
   },
+  BLOB_FOREIGN: {
+    exit: EXIT.internal,
+    means: 'Bytes were to be stored under a CID that is not theirs.',
+    remedy: 'What was fetched must be checked against its CID before it is handed to the store.',
+  },
+  DISK_QUOTA: {
+    exit: EXIT.environment,
+    means: 'The store has reached its limit, or the disk what is kept free on it; what was there stays usable.',
+    remedy: 'Free old cycles by unpinning them, raise the limit of the store, or give it a larger disk.',
+  },
+  STORE_DAMAGED: {
+    exit: EXIT.environment,
+    means: 'The list of what the store keeps for good is not what the store wrote.',
+    remedy:
+      'Restore pins.json in the directory of the store, or delete it when nothing is pinned; blocks are not affected.',
+  },
+  STORE_UNAVAILABLE: {
+    exit: EXIT.environment,
+    means: 'The directory of the store cannot be read or written.',
+    remedy: 'Check the directory, its permissions and owner, the disk, and the limit of open files.',
+  },
+  SAFETENSORS_INVALID: {
+    exit: EXIT.input,
+    means: 'A file that should be safetensors has a header that is not, or another length than its header says.',
+    remedy: 'Save the model again; files of the usual libraries pass.',
+  },
   ADDRESS_INVALID: {
     exit: EXIT.usage,
     means: 'What was given as the address of a peer is no multiaddr.',

@@ -1,0 +1,11 @@
+/** The checkpoint store, for the rest of `p2p/` and for whoever puts a node together. */
+export { createBlobs, type Fetch, type FetchOptions } from './blobs.ts'
+export type { BlockStore, Damage } from './block-store.ts'
+export type { CarVerdict } from './car-import.ts'
+export type { AddedFile, AddOptions } from './file-add.ts'
+export { type FileNode, type FilePart, judgeNode, type Malformed } from './file-node.ts'
+export type { Whole } from './file-read.ts'
+export type { FileLayout, Leaf } from './file-walk.ts'
+export type { StoreHelia } from './helia.ts'
+export type { Hold } from './hold.ts'
+export { openMemoryStore, openStore, type Store, type StoreDeps, type StoreOptions } from './store.ts'

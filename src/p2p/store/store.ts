@@ -1,0 +1,208 @@
+/**
+ * The checkpoint store: blocks, files, what is withheld, what is kept, in one directory.
+ *
+ *   open/ sealed/   blocks, and blocks that are not served yet
+ *   pins.json       what is kept for good
+ *   data/           what Helia remembers
+ *
+ * One process has the directory at a time; whoever opens it sees to that (`lock`).
+ */
+import { statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CID } from 'multiformats/cid'
+import { NodeError } from '../../errors.ts'
+import type { Cancel, Log } from '../../ports.ts'
+import { assert } from '../../util/assert.ts'
+import { createQueue } from '../../util/queue.ts'
+import type { BlockStore, Damage } from './block-store.ts'
+import { type BudgetOptions, createBudget } from './budget.ts'
+import { exportCar, type Sink } from './car-export.ts'
+import { type CarVerdict, importCar } from './car-import.ts'
+import { cidOfBlock, DAG_CBOR, parseCid, RAW } from './cid.ts'
+import { onDisk } from './disk-file.ts'
+import { openDiskShelf } from './disk-shelf.ts'
+import { type AddedFile, type AddOptions, addFile } from './file-add.ts'
+import type { Malformed } from './file-node.ts'
+import { type Missing, readRange, readWhole, type Whole } from './file-read.ts'
+import { type FileLayout, layoutOf } from './file-walk.ts'
+import { createHeliaOver, type StoreHelia } from './helia.ts'
+import { createHolds, type Hold, type Holds } from './hold.ts'
+import { BLOCK_BYTES_MAX, LEAF_BYTES_MAX } from './limits.ts'
+import { createMemoryPinFile, createPinFile, openPins, type Pin, type PinFile, type Pins } from './pins.ts'
+import { bytesHere, type Freed, isComplete, reach, retain } from './retention.ts'
+import { createMemoryShelf, type Shelf } from './shelf.ts'
+import { openVault, type Vault } from './vault.ts'
+
+export type StoreOptions = BudgetOptions & { readonly dir: string }
+
+export type StoreDeps = {
+  readonly log: Log
+  /** For metrics. */
+  readonly onDamaged?: (damage: Damage) => void
+  /** Keeps other processes away from the directory; gives back how to let them in again. */
+  readonly lock?: (dir: string) => Promise<() => Promise<void>>
+  /** Instead of asking the disk. */
+  readonly freeBytes?: () => Promise<number>
+}
+
+export type Store = {
+  /** What may be served, and where fetched blocks go. Nothing withheld is in it. */
+  readonly blocks: BlockStore
+  /** One raw block, a file when it is more than a leaf, or one document. When it resolves, it is on the disk. */
+  put(
+    bytes: Uint8Array,
+    opts: { readonly codec: 'dag-cbor' | 'raw'; readonly withheld: boolean } & Cancel,
+  ): Promise<CID>
+  addFile(from: string | AsyncIterable<Uint8Array>, opts: AddOptions): Promise<AddedFile>
+  /** Throws BLOB_UNAVAILABLE where a block is missing, or is not what its node says. */
+  readFile(cid: CID, opts: { readonly offset?: number; readonly length?: number } & Cancel): AsyncIterable<Uint8Array>
+  readWhole(cid: CID, bytesMax: number, opts: Cancel): Promise<Whole>
+  /** Knows withheld files too: an answer to ourselves, never to a peer. */
+  fileLayout(cid: CID, opts: Cancel): Promise<FileLayout>
+  /** Whether all its blocks are here, served or not. */
+  has(cid: CID): Promise<boolean>
+  /** Serves what was withheld, all blocks of it. Nothing happens when it was not, or is not here. */
+  release(cid: CID): Promise<void>
+  /** Until it is closed, nothing of this and nothing that is stored meanwhile is freed. */
+  hold(cid: CID): Hold
+  /** Frees every block that neither these nor a pin need, and nobody is writing. */
+  retain(cids: ReadonlySet<string>, opts: Cancel): Promise<Freed>
+  /** The same with the pins alone. */
+  gc(opts: Cancel): Promise<Freed>
+  pin(cid: CID, opts: { readonly name: string; readonly cycle: number }): Promise<void>
+  unpin(cid: CID, name: string): Promise<void>
+  /** `bytes` are those of its blocks that are here. */
+  ls(opts: Cancel): Promise<readonly (Pin & { readonly bytes: number })[]>
+  exportCar(cid: CID, sink: Sink, opts: Cancel): Promise<void>
+  importCar(source: AsyncIterable<Uint8Array>, opts: Cancel): Promise<CarVerdict>
+  /** Open and sealed blocks together. */
+  usedBytes(): number
+  createHelia(): StoreHelia
+  close(): Promise<void>
+}
+
+export async function openStore({ dir, ...options }: StoreOptions, deps: StoreDeps): Promise<Store> {
+  const unlock = await deps.lock?.(dir)
+  try {
+    const openPart = (name: string) => onDisk(dir, () => openDiskShelf(join(dir, name)))
+    const shelves = { open: await openPart('open'), sealed: await openPart('sealed') }
+    const place = { shelves, pinFile: createPinFile(join(dir, 'pins.json')), dataDir: join(dir, 'data') }
+    const asked = { freeBytes: () => freeBytesOf(dir), ...deps }
+    return await onDisk(dir, () => createStore(place, options, asked, unlock))
+  } catch (error) {
+    await unlock?.()
+    throw error
+  }
+}
+
+/** The same in memory, for tests and benches. */
+export function openMemoryStore(options: BudgetOptions, deps: StoreDeps): Promise<Store> {
+  const shelves = { open: createMemoryShelf(), sealed: createMemoryShelf() }
+  const place = { shelves, pinFile: createMemoryPinFile(), dataDir: null }
+  return createStore(place, options, { freeBytes: async () => Number.POSITIVE_INFINITY, ...deps })
+}
+
+async function freeBytesOf(dir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dir)
+  return bavail * bsize
+}
+
+type Place = {
+  readonly shelves: { readonly open: Shelf; readonly sealed: Shelf }
+  readonly pinFile: PinFile
+  readonly dataDir: string | null
+}
+
+async function createStore(
+  { shelves, pinFile, dataDir }: Place,
+  options: BudgetOptions,
+  deps: StoreDeps & { readonly freeBytes: () => Promise<number> },
+  unlock: () => Promise<void> = async () => {},
+): Promise<Store> {
+  const { log } = deps
+  const onDamaged = (damage: Damage): void => {
+    log.error('a block was damaged on disk and is removed', damage)
+    deps.onDamaged?.(damage)
+  }
+  const budget = createBudget(options, deps.freeBytes)
+  const holds = createHolds()
+  const vault = await openVault(shelves, { budget, holds, onDamaged })
+  return {
+    blocks: vault.open,
+    ...createContent(vault, holds),
+    ...createKeeping(vault, holds, await openPins(pinFile)),
+    exportCar: (cid, sink, opts) => exportCar(vault, cid, sink, opts),
+    importCar: (source, opts) => importCar(vault, holds, source, opts),
+    usedBytes: () => budget.usedBytes(),
+    createHelia: () => createHeliaOver(vault.open, log, dataDir),
+    close: unlock,
+  }
+}
+
+const never = new AbortController().signal
+
+type Content = 'put' | 'addFile' | 'readFile' | 'readWhole' | 'fileLayout' | 'has' | 'release'
+
+function createContent(vault: Vault, holds: Holds): Pick<Store, Content> {
+  return {
+    put: async (bytes, { codec, withheld, signal }) => {
+      if (codec === 'raw' && bytes.length > LEAF_BYTES_MAX) {
+        return (await addFile(vault, holds, once(bytes), { withheld, signal })).cid
+      }
+      assert(bytes.length <= BLOCK_BYTES_MAX, 'our own documents keep the limits of the protocol')
+      const cid = cidOfBlock(codec === 'raw' ? RAW : DAG_CBOR, bytes)
+      await vault.put(cid, bytes, { withheld, signal, durable: true })
+      await vault.sync()
+      return cid
+    },
+    addFile: (from, opts) => addFile(vault, holds, from, opts),
+    readFile: async function* (cid, { offset = 0, length = Number.MAX_SAFE_INTEGER - offset, signal }) {
+      for await (const reading of readRange(vault, cid, { begin: offset, end: offset + length }, { signal })) {
+        if (reading.kind !== 'bytes') throw unreadable(cid, reading)
+        yield reading.bytes
+      }
+    },
+    readWhole: (cid, bytesMax, opts) => readWhole(vault, cid, bytesMax, opts),
+    fileLayout: (cid, opts) => layoutOf(vault, cid, opts),
+    has: (cid) => isComplete(vault, cid, { signal: never }),
+    release: async (cid) => {
+      const cids: CID[] = []
+      for await (const one of reach(vault, [cid], { signal: never })) cids.push(one)
+      // The root comes last: who asks for it early finds nothing instead of half.
+      for (const one of cids.reverse()) await vault.release(one)
+      await vault.sync()
+    },
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
+
+type Keeping = 'hold' | 'retain' | 'gc' | 'pin' | 'unpin' | 'ls'
+
+function createKeeping(vault: Vault, holds: Holds, pins: Pins): Pick<Store, Keeping> {
+  const inTurn = createQueue()
+  const free = (keep: Iterable<string>, opts: Cancel) =>
+    inTurn(() => retain(vault, holds, [...keep, ...pins.list().map(({ cid }) => cid)], opts))
+  return {
+    hold: (cid) => holds.open(cid),
+    retain: (cids, opts) => free(cids, opts),
+    gc: (opts) => free([], opts),
+    pin: (cid, { name, cycle }) => pins.add({ cid: cid.toString(), name, cycle }),
+    unpin: (cid, name) => pins.remove({ cid: cid.toString(), name }),
+    ls: async (opts) => {
+      const listed: (Pin & { bytes: number })[] = []
+      for (const pin of pins.list()) {
+        const root = parseCid(pin.cid)
+        listed.push({ ...pin, bytes: root === null ? 0 : await bytesHere(vault, [root], opts) })
+      }
+      return listed
+    },
+  }
+}
+
+function unreadable(cid: CID, reading: Missing | Malformed): NodeError {
+  const why = reading.kind === 'missing' ? `its block ${reading.cid} is not here` : reading.why
+  return new NodeError('BLOB_UNAVAILABLE', { what: `${cid} was not read to its end`, why, data: { cid: `${cid}` } })
+}
