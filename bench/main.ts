@@ -4,12 +4,14 @@ import { chainResults } from './chain.ts'
 import { gossipResults } from './gossip.ts'
 import { measureAll, REPEATS, type Result, table } from './harness.ts'
 import { protocolCases } from './protocol.ts'
+import { transferResults } from './transfer.ts'
 
 type Suite = { readonly summary: string; readonly results: () => Promise<readonly Result[]> }
 
 const SUITES: Readonly<Record<string, Suite>> = {
   protocol: { summary: 'messages, and what one cycle agrees on', results: async () => measureAll(protocolCases()) },
   chain: { summary: 'epochs, transactions and memory of the development chain', results: chainResults },
+  transfer: { summary: 'the bulk path beside HTTP, raw streams and bitswap', results: transferResults },
   gossip: { summary: 'twenty processes that gossip', results: gossipResults },
 }
 

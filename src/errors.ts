@@ -97,6 +97,16 @@ export const ERRORS = {
     means: 'The endpoint serves another chain than the constitution names, or one without the pallets of a subnet.',
     remedy: 'Check the address; a subnet needs the pallets SubtensorModule and Commitments.',
   },
+  CHAIN_REFUSED: {
+    exit: EXIT.unavailable,
+    means: 'A chain endpoint answered a request with an error.',
+    remedy: "The words are the endpoint's own; another one may answer, for instance one that keeps older states.",
+  },
+  ENDPOINT_INVALID: {
+    exit: EXIT.usage,
+    means: 'What was given as the address of a chain endpoint is no address of a WebSocket.',
+    remedy: 'Write it as wss://host:port.',
+  },
   SUBNET_UNKNOWN: {
     exit: EXIT.input,
     means: 'The chain has no subnet with this number.',
@@ -162,32 +172,6 @@ export const ERRORS = {
     means: 'The chain allows this write again only after some blocks.',
     remedy: 'Run the same command again after the number of blocks that is named.',
   },
-  BLOB_FOREIGN: {
-    exit: EXIT.internal,
-    means: 'Bytes were to be stored under a CID that is not theirs.',
-    remedy: 'What was fetched must be checked against its CID before it is handed to the store.',
-  },
-  DISK_QUOTA: {
-    exit: EXIT.environment,
-    means: 'The store has reached its limit, or the disk what is kept free on it; what was there stays usable.',
-    remedy: 'Free old cycles by unpinning them, raise the limit of the store, or give it a larger disk.',
-  },
-  STORE_DAMAGED: {
-    exit: EXIT.environment,
-    means: 'The list of what the store keeps for good is not what the store wrote.',
-    remedy:
-      'Restore pins.json in the directory of the store, or delete it when nothing is pinned; blocks are not affected.',
-  },
-  STORE_UNAVAILABLE: {
-    exit: EXIT.environment,
-    means: 'The directory of the store cannot be read or written.',
-    remedy: 'Check the directory, its permissions and owner, the disk, and the limit of open files.',
-  },
-  SAFETENSORS_INVALID: {
-    exit: EXIT.input,
-    means: 'A file that should be safetensors has a header that is not, or another length than its header says.',
-    remedy: 'Save the model again; files of the usual libraries pass.',
-  },
   ADDRESS_INVALID: {
     exit: EXIT.usage,
     means: 'What was given as the address of a peer is no multiaddr.',
@@ -227,6 +211,37 @@ export const ERRORS = {
     exit: EXIT.unavailable,
     means: 'The content with this CID is larger than what was agreed on.',
     remedy: 'It is refused on purpose; whoever made it must keep to the limits of the constitution.',
+  },
+  BLOB_MALFORMED: {
+    exit: EXIT.unavailable,
+    means: 'The content with this CID is not of the one form that files and documents have here.',
+    remedy: 'No peer can send it otherwise; whoever made it must store it in blocks of the profile.',
+  },
+  BLOB_FOREIGN: {
+    exit: EXIT.internal,
+    means: 'Bytes were to be stored under a CID that is not theirs.',
+    remedy: 'What was fetched must be checked against its CID before it is handed to the store.',
+  },
+  DISK_QUOTA: {
+    exit: EXIT.environment,
+    means: 'The store has reached its limit, or the disk what is kept free on it; what was there stays usable.',
+    remedy: 'Free old cycles by unpinning them, raise the limit of the store, or give it a larger disk.',
+  },
+  STORE_DAMAGED: {
+    exit: EXIT.environment,
+    means: 'The list of what the store keeps for good is not what the store wrote.',
+    remedy:
+      'Restore pins.json in the directory of the store, or delete it when nothing is pinned; blocks are not affected.',
+  },
+  STORE_UNAVAILABLE: {
+    exit: EXIT.environment,
+    means: 'The directory of the store cannot be read or written.',
+    remedy: 'Check the directory, its permissions and owner, the disk, and the limit of open files.',
+  },
+  SAFETENSORS_INVALID: {
+    exit: EXIT.input,
+    means: 'A file that should be safetensors has a header that is not, or another length than its header says.',
+    remedy: 'Save the model again; files of the usual libraries pass.',
   },
   EVALUATION_LATE: {
     exit: EXIT.unsettled,

@@ -4,10 +4,10 @@
  * The same code drives our development chain and a subtensor; they differ by their address alone.
  */
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ApiPromise } from '@polkadot/api'
 import { NodeError } from '../errors.ts'
 import type { Cancel, Chain, Clock, Log, Random, Slot } from '../ports.ts'
-import { fromSs58 } from '../protocol/hotkey.ts'
 import { hexBytes, toHex } from '../util/bytes.ts'
 import { createMemoryJournal, type Journal, openJournal } from './journal.ts'
 import { createLink, type Health, type Link } from './link.ts'
@@ -16,6 +16,7 @@ import { createDebts, type Debts, openDebts } from './owed.ts'
 import {
   finalHead,
   hashAt,
+  readCommitPlaces,
   readNeurons,
   readRules,
   readSlots,
@@ -24,7 +25,6 @@ import {
   stateAt,
   subnetExists,
 } from './read.ts'
-import { extrinsicsOf } from './fate.ts'
 import type { Signer } from './sign.ts'
 import { createWeights, type Weights } from './weights.ts'
 import type { Write } from './write.ts'
@@ -46,6 +46,8 @@ export type ChainDeps = {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Made already by who had to ask the chain something first; it ends with the client. */
+  readonly link?: Link
 }
 
 export type ChainClient = Chain & {
@@ -61,16 +63,22 @@ export async function createChain(options: ChainOptions, deps: ChainDeps): Promi
   const { dir } = options
   const { signer } = deps
   if (dir === null || signer === null) return startClient(options, deps, inMemory())
-  const unlock = await lockDirectory(dir, signer.address)
+  // A nonce is one of a key on a chain, so one process writes for all its subnets. On another chain it is another key.
+  const { genesis } = options
+  const name = genesis === null ? signer.address : `${signer.address}.${genesis.slice(0, GENESIS_DIGITS)}`
+  const unlock = await lockDirectory(dir, name)
   try {
-    const journal = await openJournal(join(dir, `${signer.address}.writes`))
-    const debts = await openDebts(join(dir, `${signer.address}.${options.netuid}.reveals`))
+    const journal = await openJournal(join(dir, `${name}.writes`))
+    const debts = await openDebts(join(dir, `${name}.${options.netuid}.reveals`))
     return startClient(options, deps, { journal, debts, unlock })
   } catch (error) {
     await unlock()
     throw error
   }
 }
+
+/** So much of a genesis tells chains apart. */
+const GENESIS_DIGITS = 16
 
 /** What must outlive the process. */
 type Kept = { readonly journal: Journal; readonly debts: Debts; readonly unlock: Unlock }
@@ -84,7 +92,7 @@ const inMemory = (): Kept => ({
 function startClient(options: ChainOptions, deps: ChainDeps, { journal, debts, unlock }: Kept): ChainClient {
   const { netuid } = options
   const { signer, log } = deps
-  const link = createLink(options, deps)
+  const link = deps.link ?? createLink(options, deps)
   const writer = signer === null ? null : createWriter({ link, journal, signer, log })
   const hotkey = signer === null ? null : toHex(signer.publicKey)
   const weights =
@@ -141,7 +149,7 @@ type Reader = Pick<Chain, 'hashOf' | 'neurons' | 'slots' | 'weightsOf' | 'weight
 function createReader(link: Link, netuid: number): Reader {
   /** Runs with the state of a final block. */
   const at = <T>(block: number, opts: Cancel, work: (state: State, api: ApiPromise) => Promise<T>): Promise<T> =>
-    link.use(async (api) => work(await finalState(api, block), api), opts)
+    link.use(async (api) => work(await finalState(link, api, block), api), opts)
   return {
     hashOf: (block, opts) => at(block, opts, async ({ hash }) => hash),
     neurons: (block, opts) =>
@@ -152,7 +160,7 @@ function createReader(link: Link, netuid: number): Reader {
       }),
     slots: (block, opts) =>
       at(block, opts, async (state, api) => {
-        const places = createPlaces(api, block)
+        const places = createPlaces(api, netuid, block)
         const slots: Slot[] = []
         for (const slot of await readSlots(state, netuid)) {
           const index = await places(slot.hotkey, slot.block)
@@ -172,9 +180,18 @@ function createReader(link: Link, netuid: number): Reader {
 const unknownSubnet = (netuid: number): NodeError =>
   new NodeError('SUBNET_UNKNOWN', { what: `there is no subnet ${netuid}`, why: 'the chain does not know this netuid' })
 
+/** What was told final before is waited for at an endpoint that does not know it yet, so many times and so long. */
+const LATE_TRIES = 20
+const LATE_MS = 200
+
 /** Only what is final is a fact; what was pruned can be asked of nobody. */
-async function finalState(api: ApiPromise, block: number): Promise<State> {
-  const { number: head } = await finalHead(api)
+async function finalState(link: Link, api: ApiPromise, block: number): Promise<State> {
+  let { number: head } = await finalHead(api)
+  const told = link.health().finalised?.number ?? 0
+  for (let attempt = 0; head < block && block <= told && attempt < LATE_TRIES; attempt++) {
+    await sleep(LATE_MS)
+    head = (await finalHead(api)).number
+  }
   if (block > head) {
     throw new NodeError('BLOCK_UNKNOWN', {
       what: `block ${block} cannot be read`,
@@ -193,32 +210,16 @@ async function finalState(api: ApiPromise, block: number): Promise<State> {
 
 /** Older writes are not compared with one another by anybody. */
 const PLACES_BLOCKS = 256
+/** Of a write of which the chain does not say where it stands: behind all others, so that nobody gains by hiding it. */
+const PLACE_UNKNOWN = Number.MAX_SAFE_INTEGER
 
-/** Where in its block a slot was written: the last extrinsic of its hotkey there. One fetch per block. */
-function createPlaces(api: ApiPromise, at: number): (hotkey: string, block: number) => Promise<number> {
+/** Where in its block a slot was written, as the chain's own events say. One fetch per block. */
+function createPlaces(api: ApiPromise, netuid: number, at: number): (hotkey: string, block: number) => Promise<number> {
   const blocks = new Map<number, Promise<ReadonlyMap<string, number>>>()
   return async (hotkey, block) => {
-    if (block <= at - PLACES_BLOCKS) return 0
-    const known = blocks.get(block) ?? signersOf(api, block)
+    if (block <= at - PLACES_BLOCKS) return PLACE_UNKNOWN
+    const known = blocks.get(block) ?? readCommitPlaces(api, netuid, block)
     blocks.set(block, known)
-    return (await known).get(hotkey) ?? 0
-  }
-}
-
-async function signersOf(api: ApiPromise, block: number): Promise<ReadonlyMap<string, number>> {
-  const signers = new Map<string, number>()
-  for (const [index, hex] of ((await extrinsicsOf(api, await hashAt(api, block))) ?? []).entries()) {
-    const signer = signerOf(api, hex)
-    if (signer !== null) signers.set(signer, index)
-  }
-  return signers
-}
-
-function signerOf(api: ApiPromise, hex: string): string | null {
-  try {
-    const extrinsic = api.registry.createType('Extrinsic', hex)
-    return extrinsic.isSigned ? fromSs58(extrinsic.signer.toString()) : null
-  } catch {
-    return null // an extrinsic of a version that we do not know is nobody's slot
+    return (await known).get(hotkey) ?? PLACE_UNKNOWN
   }
 }

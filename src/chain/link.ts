@@ -1,18 +1,19 @@
 /**
  * The link to the chain: one socket at a time, watched, thrown away and built anew when it fails (protocol §2).
  *
- * A link never repairs a socket. When it closes, or no head has come for three block times, its generation ends: all that
- * waits on it fails at once, and the next generation begins at the next endpoint, after a growing, jittered pause. So at
- * most two sockets exist: the one that is ending and the one that begins. Best and finalised heads are kept apart; finalised
- * ones are told one by one, and those missed during an outage are told when it is over.
+ * A link never repairs a socket. When it closes, tells nonsense, or no head has come for three block times, its generation
+ * ends: all that waits on it fails at once, and the next generation begins at the next endpoint: at once after one that had
+ * worked, else after a jittered pause that doubles. So at most two sockets exist: the one that is ending and the one that
+ * begins. An upgrade of the runtime ends a generation too, without a word: what the library knows of a chain is never mended.
  */
 import { ApiPromise } from '@polkadot/api'
-import jsonrpc from '@polkadot/types/interfaces/jsonrpc'
 import { NodeError } from '../errors.ts'
 import type { Block, Cancel, ChainEvent, Clock, Log, Random, Unsubscribe } from '../ports.ts'
-import { withoutPrefix } from '../util/bytes.ts'
-import { hashAt } from './read.ts'
-import { createSocket, type Socket } from './socket.ts'
+import { type End, Generation, isUnavailable, unavailable, wordsOf } from './generation.ts'
+import { type Feed, Heads, meetEndpoint } from './heads.ts'
+import { parseEndpoint, shownAddress } from './network.ts'
+import { QUIET_RPC, quietly } from './quiet.ts'
+import { createSocket, isRecord, RpcError, type Socket } from './socket.ts'
 
 export type LinkOptions = {
   readonly endpoints: readonly string[]
@@ -24,6 +25,7 @@ export type LinkOptions = {
 export type LinkDeps = { readonly clock: Clock; readonly random: Random; readonly log: Log }
 
 export type Health = {
+  /** As it may be shown: without the keys of providers. */
   readonly endpoint: string
   readonly connected: boolean
   readonly best: Block | null
@@ -38,10 +40,14 @@ export type Health = {
 }
 
 export type Link = {
-  /** Does its work with the present API. A reading that fails with its generation is done again with the next. */
+  /**
+   * Does its work with the present API. A reading that fails with its generation is done again with the next; when there is
+   * none, it waits for one, but not where all endpoints serve another chain.
+   */
   readonly use: <T>(work: (api: ApiPromise) => Promise<T>, opts: Cancel) => Promise<T>
   readonly watch: (listener: (event: ChainEvent) => void) => Unsubscribe
   readonly health: () => Health
+  /** Everything that waits fails, and who watches hears a last `chain.degraded`. */
   readonly stop: () => void
   /** Nothing more comes, and whoever waits for something is to give up. */
   readonly isStopped: () => boolean
@@ -59,84 +65,92 @@ const PAUSE_MS_MIN = 100
 const PAUSE_MS_MAX = 15_000
 /** A reading is tried on this many generations: one may be dying when it starts, and the next one too. */
 const TRIES = 3
-/** After an outage longer than this the node starts from the present head: a cycle has ended without it. */
-const GAP_BLOCKS_MAX = 1_024
+/** An endpoint that has told so many new heads works; before that, the pauses go on growing. */
+const SETTLED_HEADS = 4
+/** GRANDPA is two or three blocks behind. Where it is so many, nothing that hangs on final blocks happens in time. */
+const FINALITY_BLOCKS_MAX = 16
+const STOPPED = 'stopped'
 
-type Generation = { readonly api: ApiPromise; readonly ended: Promise<void> }
-type Waiter = { readonly give: (generation: Generation) => void; readonly refuse: () => void }
+type Live = { readonly api: ApiPromise; readonly generation: Generation }
+type Waiter = { readonly give: (live: Live) => void; readonly refuse: (error: unknown) => void }
 
+/** Throws when an endpoint is no address of a WebSocket. */
 export function createLink(options: LinkOptions, deps: LinkDeps): Link {
-  hush()
-  return new LinkKeeper(options, deps).start()
-}
-
-/** How the library begins what it prints, behind the time. */
-const PRINTED = /^ +(API\/INIT|API\/AUGMENTATION|RPC-CORE|REGISTRY|METADATA): *$/
-let isHushed = false
-
-/** The library prints errors and upgrades to wherever our results go; ours are told to whoever asked. */
-function hush(): void {
-  if (isHushed) return
-  isHushed = true
-  for (const methods of Object.values(jsonrpc)) {
-    for (const method of Object.values(methods)) Object.assign(method, { noErrorLog: true })
+  const { endpoints } = options
+  if (endpoints.length > 0 && endpoints.every((url) => parseEndpoint(url) !== null)) {
+    return new LinkKeeper(options, deps).start()
   }
-  for (const level of ['log', 'warn', 'error'] as const) {
-    const print = console[level].bind(console)
-    console[level] = (...parts: unknown[]) => {
-      if (typeof parts[1] !== 'string' || !PRINTED.test(parts[1])) print(...parts)
-    }
-  }
+  throw new NodeError('ENDPOINT_INVALID', {
+    what: endpoints.length === 0 ? 'no endpoint of a chain was named' : 'an endpoint is no address of a WebSocket',
+    why: 'an address begins with ws:// or wss:// and has no part behind a #',
+  })
 }
 
 class LinkKeeper {
   private readonly options: LinkOptions
   private readonly deps: LinkDeps
+  private readonly heads: Heads
   private blockMs: number
   private readonly listeners = new Set<(event: ChainEvent) => void>()
   private readonly waiters = new Set<Waiter>()
-  private current: Generation | null = null
-  private best: Block | null = null
-  private finalised: Block | null = null
-  private headAtMs: number | null = null
+  /** What was found at endpoints that serve another chain, by their address. */
+  private readonly foreign = new Map<string, NodeError>()
+  private generation: Generation | null = null
+  /** The generation as soon as it can be used. */
+  private live: Live | null = null
   private degraded: string | null = 'not connected yet'
   private endpoint = 0
   private generations = 0
   private failures = 0
+  /** Endpoints in a row that were left because nothing became final there. */
+  private stalls = 0
   private stopped = false
-  /** Ends the present generation, with the reason. */
-  private condemn: ((why: string) => void) | null = null
   private endPause: () => void = () => undefined
-  /** Filling a gap of finalised blocks takes reads: they are told in order all the same. */
-  private telling: Promise<void> = Promise.resolve()
 
   constructor(options: LinkOptions, deps: LinkDeps) {
     this.options = options
     this.deps = deps
     this.blockMs = options.blockMs ?? MAINNET_BLOCK_MS
+    this.heads = new Heads({
+      now: () => deps.clock.now(),
+      tell: (event) => this.tell(event),
+      alive: (feed, best) => this.alive(feed, best),
+    })
   }
 
   start(): Link {
     void this.run()
     return {
       use: (work, opts) => this.use(work, opts),
-      watch: (listener) => {
-        this.listeners.add(listener)
-        if (this.best !== null) listener({ type: 'block.best', block: this.best })
-        if (this.finalised !== null) listener({ type: 'block.finalised', block: this.finalised })
-        if (this.degraded !== null) listener({ type: 'chain.degraded', why: this.degraded })
-        return () => this.listeners.delete(listener)
-      },
+      watch: (listener) => this.watch(listener),
       health: () => this.health(),
       isStopped: () => this.stopped,
-      stop: () => {
-        this.stopped = true
-        this.condemn?.('stopped')
-        this.endPause()
-        for (const { refuse } of this.waiters) refuse()
-        this.tell({ type: 'chain.degraded', why: 'stopped' })
-      },
+      stop: () => this.stop(),
     }
+  }
+
+  private watch(listener: (event: ChainEvent) => void): Unsubscribe {
+    const { best, finalised } = this.heads
+    if (!this.stopped) this.listeners.add(listener)
+    if (best !== null) listener({ type: 'block.best', block: best })
+    if (finalised !== null) listener({ type: 'block.finalised', block: finalised })
+    if (this.degraded !== null) listener({ type: 'chain.degraded', why: this.degraded })
+    return () => this.listeners.delete(listener)
+  }
+
+  private tell(event: ChainEvent): void {
+    for (const listener of [...this.listeners]) listener(event)
+  }
+
+  private stop(): void {
+    if (this.stopped) return
+    this.stopped = true
+    this.degraded = STOPPED
+    this.generation?.end(wasStopped())
+    this.endPause()
+    for (const { refuse } of this.waiters) refuse(wasStopped())
+    this.tell({ type: 'chain.degraded', why: STOPPED })
+    this.listeners.clear()
   }
 
   private get url(): string {
@@ -144,12 +158,13 @@ class LinkKeeper {
   }
 
   private health(): Health {
+    const { best, finalised, atMs } = this.heads
     return {
-      endpoint: this.url,
-      connected: this.current !== null,
-      best: this.best,
-      finalised: this.finalised,
-      lagMs: this.headAtMs === null ? null : this.deps.clock.now() - this.headAtMs,
+      endpoint: shownAddress(this.url),
+      connected: this.live !== null,
+      best,
+      finalised,
+      lagMs: atMs === null ? null : this.deps.clock.now() - atMs,
       degraded: this.degraded,
       generations: this.generations,
       blockMs: this.blockMs,
@@ -159,58 +174,83 @@ class LinkKeeper {
   /** One generation after the other, until stopped. */
   private async run(): Promise<void> {
     while (!this.stopped) {
-      const why = await this.generation()
+      const { why, error, isUpgrade } = await this.generate()
       if (this.stopped) return
-      this.degrade(why)
-      this.endpoint += 1
+      this.failures += 1
+      if (!isUpgrade) {
+        this.deps.log.warn('chain degraded', { endpoint: shownAddress(this.url), generation: this.generations, why })
+        this.degrade(why)
+        if (error instanceof NodeError && error.code === 'CHAIN_FOREIGN') this.foreign.set(this.url, error)
+        const nowhere = this.foreignEverywhere()
+        if (nowhere !== null) for (const { refuse } of this.waiters) refuse(nowhere)
+        this.endpoint += 1
+      }
       await this.pause()
     }
   }
 
-  /** From a new socket to its end; the reason of the end. */
-  private async generation(): Promise<string> {
-    const { log } = this.deps
-    const requestMs = Math.max(REQUEST_MS_MIN, REQUEST_BLOCKS * this.blockMs)
-    this.generations += 1
-    const socket = createSocket({ url: this.url, requestMs })
-    const ended = new Promise<string>((resolve) => {
-      this.condemn = resolve
-      socket.on('disconnected', () => resolve('the socket closed'))
-      socket.on('error', (error) => resolve(error instanceof Error ? error.message : String(error)))
-    })
-    const watchdog = this.watchOver()
-    try {
-      const api = await Promise.race([this.connect(socket), ended.then((why) => Promise.reject(new Error(why)))])
-      this.current = { api, ended: ended.then(() => undefined) }
-      for (const { give } of this.waiters) give(this.current)
-      this.waiters.clear()
-      return await ended
-    } catch (error) {
-      log.debug('no link', { endpoint: this.url, why: error instanceof Error ? error.message : String(error) })
-      return error instanceof Error ? error.message : String(error)
-    } finally {
-      this.deps.clock.clearTimeout(watchdog.timer)
-      this.current = null
-      this.condemn = null
-      socket.end()
-    }
+  /** Where every endpoint serves another chain, there is nothing to wait for. */
+  private foreignEverywhere(): NodeError | null {
+    const found = this.options.endpoints.map((url) => this.foreign.get(url) ?? null)
+    return found.includes(null) ? null : (found[0] ?? null)
   }
 
-  private async connect(socket: Socket): Promise<ApiPromise> {
-    const { clock } = this.deps
-    const late = clock.setTimeout(() => this.condemn?.(`no connection within ${CONNECT_MS} ms`), CONNECT_MS)
+  /** From a new socket to its end. */
+  private async generate(): Promise<End> {
+    const generation = new Generation()
+    this.generation = generation
+    this.generations += 1
+    const watchdog = this.watchOver(generation)
+    let close = (): void => undefined
     try {
-      const api = await ApiPromise.create({ provider: socket, noInitWarn: true, throwOnConnect: true })
-      this.checkChain(api)
+      const requestMs = Math.max(REQUEST_MS_MIN, REQUEST_BLOCKS * this.blockMs)
+      const socket = createSocket({ url: this.url, requestMs })
+      close = () => socket.end()
+      socket.on('disconnected', () => generation.end(unavailable('the socket closed')))
+      socket.on('error', (error) => generation.end(error))
+      this.connect(socket, generation).then(
+        (api) => this.begin({ api, generation }),
+        (error) => generation.end(error),
+      )
+    } catch (error) {
+      generation.end(error)
+    }
+    const end = await generation.ended
+    this.deps.clock.clearTimeout(watchdog.timer)
+    this.live = null
+    close()
+    return end
+  }
+
+  private begin(live: Live): void {
+    if (live.generation.isOver) return
+    this.foreign.delete(this.url)
+    this.live = live
+    for (const { give } of this.waiters) give(live)
+    this.waiters.clear()
+  }
+
+  private async connect(socket: Socket, generation: Generation): Promise<ApiPromise> {
+    const { clock } = this.deps
+    const { genesis } = this.options
+    const tooLate = unavailable(`no connection within ${CONNECT_MS} ms`)
+    const late = clock.setTimeout(() => generation.end(tooLate), CONNECT_MS)
+    try {
+      await socket.connect()
+      // Before the library loads the metadata, which are megabytes.
+      const wanted = { address: shownAddress(this.url), genesis, finalised: this.heads.finalised }
+      const final = await meetEndpoint((method, params) => socket.send(method, params), wanted)
+      const options = { provider: socket, noInitWarn: true, throwOnConnect: true, rpc: QUIET_RPC }
+      const api = await quietly(() => ApiPromise.create(options))
       if (this.options.blockMs === null) this.blockMs = blockMsOf(api)
-      await api.rpc.chain.subscribeNewHeads((header) => {
-        const block = { number: header.number.toNumber(), hash: withoutPrefix(header.hash.toHex()) }
-        void this.lookForFork(api, block, withoutPrefix(header.parentHash.toHex()))
-        this.headed(block)
-      })
-      await api.rpc.chain.subscribeFinalizedHeads((header) => {
-        const block = { number: header.number.toNumber(), hash: withoutPrefix(header.hash.toHex()) }
-        this.telling = this.telling.then(() => this.finalise(api, block)).catch(() => undefined)
+      const condemn = (why: string): void => generation.end(unavailable(why))
+      const feed: Feed = { api, final, news: 0, condemn, isOver: () => generation.isOver }
+      await hear(socket, 'chain_newHead', 'chain_subscribeNewHeads', (head) => this.heads.hearBest(feed, head))
+      await hear(socket, 'chain_finalizedHead', 'chain_subscribeFinalizedHeads', (head) =>
+        this.heads.hearFinal(feed, head),
+      )
+      await hear(socket, 'state_runtimeVersion', 'state_subscribeRuntimeVersion', (version) => {
+        if (isUpgrade(api, version)) generation.end('the runtime was upgraded', true)
       })
       return api
     } finally {
@@ -218,75 +258,47 @@ class LinkKeeper {
     }
   }
 
-  private checkChain(api: ApiPromise): void {
-    const genesis = withoutPrefix(api.genesisHash.toHex())
-    if (this.options.genesis === null || genesis === this.options.genesis) return
-    throw new NodeError('CHAIN_FOREIGN', {
-      what: `${this.url} serves another chain`,
-      why: `its genesis is ${genesis}, expected was ${this.options.genesis}`,
-    })
-  }
-
   /** A socket can look open and be dead: only heads prove that it lives. */
-  private watchOver(): { timer: unknown } {
+  private watchOver(generation: Generation): { timer: unknown } {
     const { clock } = this.deps
     const bornMs = clock.now()
     const watchdog: { timer: unknown } = { timer: null }
     const look = (): void => {
-      const lastMs = Math.max(bornMs, this.headAtMs ?? 0)
+      const lastMs = Math.max(bornMs, this.heads.atMs ?? 0)
       const silentMs = SILENT_BLOCKS * this.blockMs
-      const waitMs = this.current === null ? CONNECT_MS + silentMs : silentMs
-      if (clock.now() - lastMs > waitMs) this.condemn?.(`no head for ${SILENT_BLOCKS} block times`)
+      const waitMs = this.live === null ? CONNECT_MS + silentMs : silentMs
+      if (clock.now() - lastMs > waitMs) generation.end(unavailable(`no head for ${SILENT_BLOCKS} block times`))
       watchdog.timer = clock.setTimeout(look, this.blockMs / 4)
     }
     watchdog.timer = clock.setTimeout(look, this.blockMs / 4)
     return watchdog
   }
 
-  private headed(block: Block): void {
-    this.headAtMs = this.deps.clock.now()
-    this.failures = 0
-    if (this.degraded !== null) {
-      this.degraded = null
-      this.tell({ type: 'chain.recovered' })
-    }
-    this.best = block
-    this.tell({ type: 'block.best', block })
+  /** A head is a sign of life, but a chain on which nothing becomes final is none to rely on: every window waits for that. */
+  private alive(feed: Feed, { number }: Block): void {
+    if (number > (this.heads.best?.number ?? -1)) feed.news += 1
+    if (feed.news >= SETTLED_HEADS) this.failures = 0
+    const behind = number - feed.final
+    if (behind <= FINALITY_BLOCKS_MAX) this.recover()
+    else this.stall(feed, `nothing has become final for ${behind} blocks`)
   }
 
-  /** Is the head that we had among the ancestors of the new one? Told before the new head is, where that is known at once. */
-  private async lookForFork(api: ApiPromise, to: Block, parent: string): Promise<void> {
-    const from = this.best
-    if (from === null || from.hash === to.hash) return
-    const ahead = to.number - from.number
-    const tell = (): void => this.tell({ type: 'chain.forked', from, to })
-    if (ahead <= 0 || (ahead === 1 && parent !== from.hash)) return tell()
-    if (ahead === 1) return
-    // Heads were missed: the chain itself knows what stands at the old height.
-    const hash = await hashAt(api, from.number).catch(() => null)
-    if (hash !== null && hash !== from.hash) tell()
+  /** It may be this endpoint's fault. Where it is everybody's, reading goes on. */
+  private stall(feed: Feed, why: string): void {
+    this.degrade(why)
+    if (this.stalls >= this.options.endpoints.length - 1) return
+    this.stalls += 1
+    feed.condemn(why)
   }
 
-  /** Every finalised block, also those between the last one that we heard and this one. */
-  private async finalise(api: ApiPromise, block: Block): Promise<void> {
-    const first =
-      this.finalised === null ? block.number : Math.max(this.finalised.number + 1, block.number - GAP_BLOCKS_MAX)
-    for (let number = first; number < block.number; number++) {
-      this.finalised = { number, hash: await hashAt(api, number) }
-      this.tell({ type: 'block.finalised', block: this.finalised })
-    }
-    if (this.finalised !== null && block.number <= this.finalised.number) return
-    this.finalised = block
-    this.tell({ type: 'block.finalised', block })
-  }
-
-  private tell(event: ChainEvent): void {
-    for (const listener of [...this.listeners]) listener(event)
+  private recover(): void {
+    this.stalls = 0
+    if (this.degraded === null) return
+    this.degraded = null
+    this.tell({ type: 'chain.recovered' })
   }
 
   private degrade(why: string): void {
-    this.failures += 1
-    this.deps.log.warn('chain degraded', { endpoint: this.url, generation: this.generations })
     const isNews = this.degraded === null
     this.degraded = why
     if (isNews) this.tell({ type: 'chain.degraded', why })
@@ -311,44 +323,51 @@ class LinkKeeper {
   private async use<T>(work: (api: ApiPromise) => Promise<T>, { signal }: Cancel): Promise<T> {
     let last: unknown = null
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      const generation = await this.present(signal)
-      const aborted = whenAborted(signal)
+      const { api, generation } = await this.present(signal)
       try {
-        const dead = generation.ended.then(() => Promise.reject(unavailable('the connection was lost')))
-        return await Promise.race([work(generation.api), dead, aborted.promise])
+        return await generation.during(() => work(api), signal)
       } catch (error) {
         signal.throwIfAborted()
-        last = error
+        last = explained(error)
         // What the node answered stays its answer; only what broke with the generation is asked again.
-        if (this.current === generation && !isUnavailable(error)) throw error
-        if (this.current === generation) this.condemn?.('a request had no answer')
-      } finally {
-        aborted.forget()
+        if (!generation.isOver && !isUnavailable(error)) throw last
+        generation.end(unavailable('a request had no answer'))
       }
     }
     throw last
   }
 
   /** The generation that lives, or the next one. */
-  private present(signal: AbortSignal): Promise<Generation> {
+  private present(signal: AbortSignal): Promise<Live> {
     signal.throwIfAborted()
-    if (this.stopped) return Promise.reject(unavailable('the link was stopped'))
-    if (this.current !== null) return Promise.resolve(this.current)
+    if (this.stopped) return Promise.reject(wasStopped())
+    if (this.live !== null && !this.live.generation.isOver) return Promise.resolve(this.live)
+    const nowhere = this.foreignEverywhere()
+    if (nowhere !== null) return Promise.reject(nowhere)
     return new Promise((resolve, reject) => {
-      const refuse = (): void => {
+      const leave = (): void => {
         this.waiters.delete(waiter)
-        reject(signal.aborted ? signal.reason : unavailable('the link was stopped'))
+        signal.removeEventListener('abort', onAbort)
       }
-      const give = (generation: Generation): void => {
-        signal.removeEventListener('abort', refuse)
-        resolve(generation)
+      const waiter: Waiter = {
+        give: (live) => {
+          leave()
+          resolve(live)
+        },
+        refuse: (error) => {
+          leave()
+          reject(error)
+        },
       }
-      const waiter: Waiter = { give, refuse }
+      const onAbort = (): void => waiter.refuse(signal.reason)
       this.waiters.add(waiter)
-      signal.addEventListener('abort', refuse, { once: true })
+      signal.addEventListener('abort', onAbort, { once: true })
     })
   }
 }
+
+const hear = (socket: Socket, type: string, method: string, listener: (value: unknown) => void): Promise<unknown> =>
+  socket.subscribe(type, method, [], (_, value) => listener(value))
 
 /** Substrate's own convention: blocks come every two minimum periods. */
 function blockMsOf(api: ApiPromise): number {
@@ -356,16 +375,21 @@ function blockMsOf(api: ApiPromise): number {
   return period > 0 ? 2 * period : MAINNET_BLOCK_MS
 }
 
-const unavailable = (why: string): NodeError =>
-  new NodeError('CHAIN_UNAVAILABLE', { what: 'the chain does not answer', why })
-const isUnavailable = (error: unknown): boolean => error instanceof NodeError && error.code === 'CHAIN_UNAVAILABLE'
-
-function whenAborted(signal: AbortSignal): { readonly promise: Promise<never>; readonly forget: () => void } {
-  let forget = (): void => undefined
-  const promise = new Promise<never>((_, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    forget = () => signal.removeEventListener('abort', onAbort)
-  })
-  return { promise, forget: () => forget() }
+function isUpgrade({ runtimeVersion }: ApiPromise, version: unknown): boolean {
+  const spec = isRecord(version) ? version['specVersion'] : null
+  if (!Number.isSafeInteger(spec)) throw new Error('it told a version of its runtime that is none')
+  return spec !== runtimeVersion.specVersion.toNumber()
 }
+
+const wasStopped = (): NodeError => unavailable('the link was stopped')
+
+/** What a node answered with an error, for whoever asked: the error itself is its cause. */
+const explained = (error: unknown): unknown =>
+  error instanceof RpcError
+    ? new NodeError('CHAIN_REFUSED', {
+        what: 'the chain endpoint refused a request',
+        why: wordsOf(error),
+        data: { rpc: error.code },
+        cause: error,
+      })
+    : error

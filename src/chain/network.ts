@@ -21,12 +21,19 @@ export function networkOf(text: string): NetworkAddress | null {
   const named = NAMED[text]
   if (named !== undefined) return { endpoints: named, isLocal: text === 'local' }
   const endpoints = text.split(',')
-  const urls = endpoints.map(parseUrl)
+  const urls = endpoints.map(parseEndpoint)
   if (urls.some((url) => url === null)) return null
   return { endpoints, isLocal: urls.every((url) => LOCAL_HOST.test(url?.hostname ?? '')) }
 }
 
-function parseUrl(text: string): URL | null {
+/** The address of a WebSocket, without a fragment, which none can have; `null` for anything else. */
+export function parseEndpoint(text: string): URL | null {
   const url = URL.parse(text)
-  return url !== null && (url.protocol === 'ws:' || url.protocol === 'wss:') ? url : null
+  return url !== null && /^wss?:$/.test(url.protocol) && url.hash === '' ? url : null
+}
+
+/** An address as it may be shown and logged: keys of providers stand in the user, the query and the path. */
+export const shownAddress = (text: string): string => {
+  const url = parseEndpoint(text)
+  return url === null ? 'an address' : `${url.protocol}//${url.host}`
 }

@@ -35,10 +35,9 @@ export const stateAt = async (api: ApiPromise, hash: string): Promise<State> => 
 })
 
 /** What the library decodes to, as far as we look at it. */
-type Codec = { toJSON(): unknown; toHuman(): unknown; toU8a(bare?: boolean): Uint8Array; isEmpty?: boolean }
+type Codec = { toJSON(): unknown; toU8a(bare?: boolean): Uint8Array }
 type Entry = ((...keys: unknown[]) => Promise<Codec>) & {
   entries(...keys: unknown[]): Promise<[{ args: readonly Codec[] }, Codec][]>
-  multi(keys: readonly unknown[]): Promise<Codec[]>
 }
 
 const entryOf = ({ at }: State, pallet: string, name: string): Entry | null =>
@@ -69,14 +68,16 @@ async function readUid(state: State, netuid: number, hotkey: string): Promise<nu
   return typeof uid === 'number' ? uid : null
 }
 
-/** Everybody in the subnet, by uid. One call where the runtime offers it, so that all fields are of one moment. */
+/** Everybody in the subnet, by uid: the runtime's own call, because what it calls stake stands in no storage. */
 export async function readNeurons(state: State, netuid: number): Promise<readonly Neuron[]> {
   const metagraph = state.at.call['subnetInfoRuntimeApi']?.['getMetagraph']
-  return metagraph === undefined ? neuronsFromStorage(state, netuid) : neuronsFromMetagraph(await metagraph(netuid))
-}
-
-function neuronsFromMetagraph(answer: unknown): readonly Neuron[] {
-  const fields = (answer as Codec).toJSON() as { readonly [field: string]: unknown } | null
+  if (metagraph === undefined) {
+    throw new NodeError('CHAIN_FOREIGN', {
+      what: 'this chain has no call SubnetInfoRuntimeApi.getMetagraph',
+      why: 'it is no subtensor, or one from before there were metagraphs',
+    })
+  }
+  const fields = (await metagraph(netuid)).toJSON() as { readonly [field: string]: unknown } | null
   if (fields === null) return []
   const [stakes, permits] = [listOf(fields['totalStake']), listOf(fields['validatorPermit'])]
   return listOf(fields['hotkeys']).map((address, uid) => ({
@@ -94,17 +95,6 @@ function hotkeyOfAddress(address: unknown): string {
     what: 'the metagraph holds an address that cannot be read',
     why: `${String(address).slice(0, 60)} is not SS58 with the prefix of this chain`,
   })
-}
-
-async function neuronsFromStorage(state: State, netuid: number): Promise<readonly Neuron[]> {
-  const keys = await needEntry(state, 'subtensorModule', 'keys').entries(netuid)
-  const permits = listOf((await needEntry(state, 'subtensorModule', 'validatorPermit')(netuid)).toJSON())
-  const hotkeys = keys.map(([key, hotkey]) => ({ uid: numberOf(key.args[1]?.toJSON()), hotkey: hotkeyOf(hotkey) }))
-  const pairs = hotkeys.map(({ hotkey }) => [`0x${hotkey}`, netuid])
-  const stakes = await needEntry(state, 'subtensorModule', 'totalHotkeyAlpha').multi(pairs)
-  return hotkeys
-    .map(({ uid, hotkey }, i) => ({ uid, hotkey, stake: bigOf(stakes[i]?.toJSON()), permit: permits[uid] === true }))
-    .toSorted((a, b) => a.uid - b.uid)
 }
 
 export type SlotValue = { readonly hotkey: string; readonly bytes: string; readonly block: number }
@@ -131,6 +121,42 @@ function slotOf(hotkey: string, value: Codec): SlotValue | null {
   if (name === undefined || !/^(raw\d+|bigRaw)$/i.test(name)) return null
   const text = typeof bytes === 'string' && bytes.startsWith('0x') ? bytes.slice(2) : null
   return text === null ? null : { hotkey, bytes: text, block: numberOf(registration?.block) }
+}
+
+type EventRecord = {
+  readonly phase: { readonly isApplyExtrinsic: boolean; readonly asApplyExtrinsic: { toNumber(): number } }
+  readonly event: { readonly section: string; readonly method: string; readonly data: readonly Codec[] }
+}
+
+/**
+ * By hotkey, the place in a block of the extrinsic that wrote its slot, whoever signed it and in whatever it was wrapped.
+ * Empty where the events cannot be read any more, or not by us.
+ */
+export async function readCommitPlaces(
+  api: ApiPromise,
+  netuid: number,
+  block: number,
+): Promise<ReadonlyMap<string, number>> {
+  const places = new Map<string, number>()
+  for (const { phase, event } of await readEvents(api, block)) {
+    if (!phase.isApplyExtrinsic || event.section !== 'commitments') continue
+    if (event.method !== 'Commitment' && event.method !== 'TimelockCommitment') continue
+    const [subnet, who] = event.data
+    if (who === undefined || numberOf(subnet?.toJSON()) !== netuid) continue
+    places.set(hotkeyOf(who), phase.asApplyExtrinsic.toNumber())
+  }
+  return places
+}
+
+async function readEvents(api: ApiPromise, block: number): Promise<readonly EventRecord[]> {
+  try {
+    const { at } = await stateAt(api, await hashAt(api, block))
+    return [...(((await at.query['system']?.['events']?.()) ?? []) as unknown as Iterable<EventRecord>)]
+  } catch (error) {
+    // A connection that was lost says nothing about the block.
+    if (error instanceof NodeError) throw error
+    return []
+  }
 }
 
 /** A validator's row of weights, and when it last set or committed one. */
@@ -196,7 +222,6 @@ export async function readWeights(state: State, netuid: number, uid: number): Pr
 export type SubnetRules = {
   readonly uidCount: number
   readonly entriesMin: number
-  readonly maxWeight: number
   readonly versionKey: bigint
   /** Blocks between two vectors of one validator. */
   readonly weightsRateLimit: number
@@ -210,11 +235,10 @@ export type SubnetRules = {
 export async function readRules(state: State, netuid: number): Promise<SubnetRules> {
   const read = async (name: string): Promise<unknown> =>
     (await entryOf(state, 'subtensorModule', name)?.(netuid))?.toJSON()
-  const [uidCount, entriesMin, maxWeight, versionKey, limit, commitReveal, period, tempo, index] = await Promise.all(
+  const [uidCount, entriesMin, versionKey, limit, commitReveal, period, tempo, index] = await Promise.all(
     [
       'subnetworkN',
       'minAllowedWeights',
-      'maxWeightsLimit',
       'weightsVersionKey',
       'weightsSetRateLimit',
       'commitRevealWeightsEnabled',
@@ -227,7 +251,6 @@ export async function readRules(state: State, netuid: number): Promise<SubnetRul
   return {
     uidCount: numberOf(uidCount),
     entriesMin: numberOf(entriesMin),
-    maxWeight: maxWeight === undefined ? 65_535 : numberOf(maxWeight),
     versionKey: bigOf(versionKey),
     weightsRateLimit: numberOf(limit),
     commitReveal: commitReveal === true,

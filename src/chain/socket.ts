@@ -4,6 +4,9 @@
  * The library's own provider reconnects by itself, silently loses watched transactions in doing so, and cannot end a socket
  * whose other side has gone silent. Here every request has a deadline, a closed socket ends everything on it at once, and
  * `end` does not wait for the other side. What to do after that is decided in link.ts.
+ *
+ * The library is told that there are no subscriptions: of its own it makes one only, to follow upgrades, and what goes wrong
+ * in that one ends the process. Those that we need are made here, and what they hear is judged by whoever made them.
  */
 import type {
   ProviderInterface,
@@ -13,6 +16,7 @@ import type {
 } from '@polkadot/rpc-provider/types'
 import { WebSocket } from 'ws'
 import { NodeError } from '../errors.ts'
+import { shownAddress } from './network.ts'
 
 export type SocketOptions = {
   readonly url: string
@@ -24,7 +28,9 @@ export type SocketOptions = {
 const MESSAGE_BYTES_MAX = 32 * 1024 * 1024
 /** The library asks for storage in batches; more than this at once is a leak of ours. */
 const REQUESTS_MAX = 4_096
-const ORPHANS_MAX = 64
+/** More notifications, or larger ones, than come before the answer to a subscription are not kept for it. */
+const ORPHANS_MAX = 16
+const ORPHAN_CHARS_MAX = 16 * 1024
 
 export type Socket = ProviderInterface & {
   /** Ends the socket now, also when nobody answers on the other side. */
@@ -51,14 +57,15 @@ export class RpcError extends Error {
 export const createSocket = (options: SocketOptions): Socket => new Wire(options)
 
 class Wire implements Socket {
-  readonly hasSubscriptions = true
+  readonly hasSubscriptions = false
   readonly isClonable = false
   private readonly options: SocketOptions
   private readonly wire: WebSocket
   private readonly waiting = new Map<number, Waiting>()
   private readonly subscriptions = new Map<string, ProviderInterfaceCallback>()
   /** Notifications can overtake the answer that tells their subscription: they wait for it, few and briefly. */
-  private readonly orphans = new Map<string, unknown[]>()
+  private orphans: { readonly key: string; readonly result: unknown; readonly chars: number }[] = []
+  private unanswered = 0
   private readonly listeners = new Map<ProviderInterfaceEmitted, Set<ProviderInterfaceEmitCb>>()
   private nextId = 1
 
@@ -87,9 +94,13 @@ class Wire implements Socket {
     return createSocket(this.options)
   }
 
-  /** It connects when it is made, and never again. */
-  async connect(): Promise<void> {
-    return undefined
+  /** It connects when it is made, and never again: this waits until it has. */
+  connect(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.isConnected) return resolve()
+      this.on('connected', () => resolve())
+      this.on('disconnected', () => reject(this.unavailable('the socket closed')))
+    })
   }
 
   async disconnect(): Promise<void> {
@@ -122,18 +133,23 @@ class Wire implements Socket {
     })
   }
 
+  /** A callback that throws is told as an error of the socket. */
   async subscribe(
     type: string,
     method: string,
     params: unknown[],
     callback: ProviderInterfaceCallback,
-  ): Promise<number | string> {
-    const id = String(await this.send(method, params))
-    const key = `${type}/${id}`
-    this.subscriptions.set(key, callback)
-    for (const result of this.orphans.get(key) ?? []) callback(null, result)
-    this.orphans.delete(key)
-    return id
+  ): Promise<string> {
+    this.unanswered += 1
+    try {
+      const key = `${type}/${await this.send(method, params)}`
+      this.subscriptions.set(key, callback)
+      for (const orphan of this.orphans) if (orphan.key === key) this.notify(key, orphan.result, orphan.chars)
+      return key.slice(type.length + 1)
+    } finally {
+      this.unanswered -= 1
+      if (this.unanswered === 0) this.orphans = []
+    }
   }
 
   async unsubscribe(type: string, method: string, id: number | string): Promise<boolean> {
@@ -144,7 +160,7 @@ class Wire implements Socket {
   private receive(text: string): void {
     const message = parseMessage(text)
     if (message === null) return
-    if (message.id === null) this.notify(`${message.method}/${message.subscription}`, message.result)
+    if (message.id === null) this.notify(`${message.method}/${message.subscription}`, message.result, text.length)
     else this.answer(message)
   }
 
@@ -157,11 +173,18 @@ class Wire implements Socket {
     else entry.resolve(message.result)
   }
 
-  private notify(key: string, result: unknown): void {
+  private notify(key: string, result: unknown, chars: number): void {
     const callback = this.subscriptions.get(key)
-    if (callback !== undefined) callback(null, result)
-    else if (this.orphans.size < ORPHANS_MAX)
-      this.orphans.set(key, [...(this.orphans.get(key) ?? []).slice(1 - ORPHANS_MAX), result])
+    if (callback === undefined) {
+      const isKept = this.unanswered > 0 && chars <= ORPHAN_CHARS_MAX && this.orphans.length < ORPHANS_MAX
+      if (isKept) this.orphans.push({ key, result, chars })
+      return
+    }
+    try {
+      callback(null, result)
+    } catch (error) {
+      this.emit('error', error)
+    }
   }
 
   private emit(type: ProviderInterfaceEmitted, value?: unknown): void {
@@ -175,11 +198,11 @@ class Wire implements Socket {
     }
     this.waiting.clear()
     this.subscriptions.clear()
-    this.orphans.clear()
+    this.orphans = []
   }
 
   private unavailable(why: string): NodeError {
-    return new NodeError('CHAIN_UNAVAILABLE', { what: `${this.options.url} does not answer`, why })
+    return new NodeError('CHAIN_UNAVAILABLE', { what: `${shownAddress(this.options.url)} does not answer`, why })
   }
 }
 
@@ -205,7 +228,7 @@ const rpcErrorOf = ({ code, message, data }: Readonly<Record<string, unknown>>):
     data === undefined ? '' : typeof data === 'string' ? data : JSON.stringify(data),
   )
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null
 
 function parseJson(text: string): unknown {

@@ -1,15 +1,19 @@
 /** What the chain commands share: the flags that say which chain and which key, and a client that is closed at the end. */
+import { mkdirSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChainClient, createChain } from '../chain/client.ts'
+import { createLink, type Link } from '../chain/link.ts'
 import { NETWORK_NAMES, networkOf } from '../chain/network.ts'
+import type { Signer } from '../chain/sign.ts'
 import { developmentSigner } from '../chain/uri.ts'
 import type { KeyRole } from '../chain/wallet.ts'
-import type { Signer } from '../chain/sign.ts'
 import { NodeError } from '../errors.ts'
-import { toHex } from '../util/bytes.ts'
+import { toHex, withoutPrefix } from '../util/bytes.ts'
 import type { NETWORK_FLAGS } from './chain-table.ts'
 import type { FlagValues } from './command.ts'
-import { type Io, printable } from './io.ts'
+import type { Io } from './io.ts'
 import { CLOCK, RANDOM, SILENT } from './system.ts'
 import { openWallet, type WalletChoice } from './wallet-open.ts'
 
@@ -20,7 +24,11 @@ const ATTEMPTS = 4
 /** A chain that has not answered by then will not. */
 const CONNECT_MS = 20_000
 
-type KeyFlags = WalletChoice & { readonly uri: string | undefined; readonly 'password-file'?: string | undefined }
+type KeyFlags = WalletChoice & {
+  readonly uri: string | undefined
+  readonly dir: string | undefined
+  readonly 'password-file'?: string | undefined
+}
 
 export type Opened = {
   readonly chain: ChainClient
@@ -40,24 +48,46 @@ export async function withChain<T>(
   const network = networkOf(flags.network)
   if (network === null) {
     throw new NodeError('USAGE', {
-      what: `--network cannot be '${printable(flags.network)}'`,
+      what: '--network names no network', // its text may hold a key
       why: `it takes ${NETWORK_NAMES.join(', ')}, or addresses that begin with ws:// or wss://`,
     })
   }
   // Before the connection: a coldkey takes seconds to unlock, and heads would be missed.
   const { signer, hotkey } = await chooseSigner(flags, io, { isLocal: network.isLocal, signedBy })
   const options = { endpoints: network.endpoints, genesis: null, netuid: flags.netuid, blockMs: null, dir: null }
-  const chain = await createChain(options, { signer, clock: CLOCK, random: RANDOM, log: SILENT })
+  const deps = { signer, clock: CLOCK, random: RANDOM, log: SILENT }
+  const link = createLink(options, deps)
   const late = AbortSignal.timeout(CONNECT_MS)
   try {
-    const best = await firstHead(chain, AbortSignal.any([io.signal, late]))
-    return await work({ chain, signal: io.signal, best, hotkey })
+    const best = await firstHead(link, AbortSignal.any([io.signal, late]))
+    const kept = signer === null ? {} : { genesis: await genesisOf(link, io), dir: openDir(flags.dir) }
+    const chain = await createChain({ ...options, ...kept }, { ...deps, link })
+    try {
+      return await work({ chain, signal: io.signal, best, hotkey })
+    } finally {
+      chain.stop()
+    }
   } catch (error) {
-    if (late.aborted && error === late.reason) throw noAnswer(chain)
+    if (late.aborted && error === late.reason) throw noAnswer(link)
     throw error
   } finally {
-    chain.stop()
+    link.stop()
   }
+}
+
+/** What is kept of writes is kept for each chain by itself. */
+const genesisOf = (link: Link, { signal }: Io): Promise<string> =>
+  link.use(async (api) => withoutPrefix(api.genesisHash.toHex()), { signal })
+
+/** Nobody else's business: what was sent, and with which key. */
+function openDir(dir = join(homedir(), '.wheelwright', 'chain')): string {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new NodeError('FILE_UNWRITABLE', { what: `${dir} cannot be made`, why, data: { path: dir }, cause })
+  }
+  return dir
 }
 
 type Signing = { readonly signer: Signer | null; readonly hotkey: string }
@@ -87,19 +117,19 @@ async function signerOf(uri: string, isLocal: boolean): Promise<Signer> {
   })
 }
 
-const noAnswer = (chain: ChainClient): NodeError => {
-  const { endpoint, degraded } = chain.health()
+const noAnswer = (link: Link): NodeError => {
+  const { endpoint, degraded } = link.health()
   return new NodeError('CHAIN_UNAVAILABLE', {
     what: `${endpoint} does not answer`,
     why: degraded ?? 'it sends no blocks',
   })
 }
 
-async function firstHead(chain: ChainClient, signal: AbortSignal): Promise<number> {
+async function firstHead(link: Link, signal: AbortSignal): Promise<number> {
   for (;;) {
-    const { best, finalised, generations } = chain.health()
+    const { best, finalised, generations } = link.health()
     if (best !== null && finalised !== null) return best.number
-    if (best === null && generations > ATTEMPTS) throw noAnswer(chain)
+    if (best === null && generations > ATTEMPTS) throw noAnswer(link)
     await sleep(20, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }

@@ -54,6 +54,11 @@ const WRITE_FLAGS = {
   ...NETWORK_FLAGS,
   uri: { type: 'string', valueName: 'URI', description: 'a development key such as //Alice, on local chains only' },
   ...WALLET_FLAGS,
+  dir: {
+    type: 'string',
+    valueName: 'DIR',
+    description: 'where it is kept what was sent, so that nothing is sent twice; ~/.wheelwright/chain when not given',
+  },
 } as const satisfies Flags
 
 /** Registering and staking spend money, so the coldkey signs. */

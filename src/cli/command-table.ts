@@ -31,7 +31,7 @@ export const UP_FLAGS = {
     min: 0,
     max: 60_000,
     unit: 'ms',
-    description: 'how long a block takes: 250 to 12000, 250 when absent; with --seed, how long to pause after each',
+    description: 'how long a block takes: 250 to 12000, 1000 when absent; with --seed, how long to pause after each',
   },
   port: {
     type: 'integer',

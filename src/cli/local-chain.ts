@@ -36,7 +36,7 @@ export const createLocalGround =
   async (founders, preset) => {
     const dev = await createDevChain({ blockMs, port, ...genesisOf(founders, PRESETS[preset]) })
     const clients = new Map<string, ChainClient>()
-    const peers = createLocalPeers()
+    const peers = await createLocalPeers()
     const stop = async (): Promise<void> => {
       await peers.stop()
       for (const client of clients.values()) client.stop()

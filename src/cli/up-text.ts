@@ -15,7 +15,8 @@ export function openingText({ actors, address, constitution }: World, seed: numb
     `a network of ${count('validator')} validators and ${count('miner')} miners in this process\n` +
     `  constitution ${constitutionCid(constitution)}\n` +
     `  chain        ${chain}\n` +
-    '  protocol, messages, scores and weights are real; model and peer-to-peer network are toys in memory\n'
+    `  peers        ${address === null ? 'in memory' : 'libp2p on loopback, each with a store on disk'}\n` +
+    '  model        a toy: everything else about it is real, messages, files, scores, weights\n'
   )
 }
 

@@ -9,6 +9,7 @@ import { BLOCK_MS_MAX, BLOCK_MS_MIN } from '../chain/dev/index.ts'
 import { NodeError } from '../errors.ts'
 import { type NodeEvent, ROGUES, type Rogue } from '../event.ts'
 import { deadlinesOf } from '../protocol/clock.ts'
+import { PRESETS } from '../protocol/preset.ts'
 import { createVirtualGround, type MakeGround } from '../sim/ground.ts'
 import { createWorld } from '../sim/world.ts'
 import type { FlagValues } from './command.ts'
@@ -18,8 +19,6 @@ import { createLocalGround } from './local-chain.ts'
 import { type CycleStory, storyOf, summaryOf } from './story.ts'
 import { cycleText, openingText, phaseText } from './up-text.ts'
 
-/** The least that the development chain can: a cycle of the local preset in 15 seconds. */
-const BLOCK_MS = 250
 /** A cycle of a rehearsal in six seconds. */
 const WATCHED_BLOCK_MS = 100
 /** Whose keys and data, where nobody names a seed. */
@@ -76,7 +75,7 @@ type Stand = { readonly ground: MakeGround; readonly pauseMs: number }
 
 function groundOf({ seed, cycles, port, 'block-ms': blockMs }: FlagValues<typeof UP_FLAGS>, { signal }: Io): Stand {
   if (seed === undefined) {
-    const pace = blockMs ?? BLOCK_MS
+    const pace = blockMs ?? PRESETS.local.blockMs
     if (pace >= BLOCK_MS_MIN && pace <= BLOCK_MS_MAX) {
       return { ground: createLocalGround({ blockMs: pace, port: port ?? 0, signal }), pauseMs: 0 }
     }

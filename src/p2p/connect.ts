@@ -16,6 +16,8 @@ export type ConnectDeps = { readonly host: Host; readonly clock: Clock; readonly
 
 /** Enough for a mesh of six with some to choose from; more come in by themselves. */
 const PEERS_WANTED = 16
+/** A topic that few listen to needs those few: who is connected to none of them hears nothing, among however many others. */
+const LISTENERS_WANTED = 4
 const LOOK_MS = 2_000
 const PAUSE_MS_MAX = 60_000
 const DIAL_MS = 10_000
@@ -42,9 +44,14 @@ export function keepConnected({ entries }: ConnectOptions, { host, clock, log }:
     failures = answers.includes(false) ? failures + 1 : 0
     if (isLonely && away.length > 0) log.warn('no entry peer answers', { tried: away.length, times: failures })
   }
+  const isShort = (): boolean => {
+    const { pubsub } = host.services
+    const isDeaf = pubsub.getTopics().some((topic) => pubsub.getSubscribers(topic).length < LISTENERS_WANTED)
+    return isDeaf || host.getConnections().length < PEERS_WANTED
+  }
   const dialCandidates = async (): Promise<void> => {
     for (const [id, peer] of candidates) {
-      if (host.getConnections().length >= PEERS_WANTED || stopped.signal.aborted) return
+      if (!isShort() || stopped.signal.aborted) return
       candidates.delete(id)
       if (host.getConnections(peer).length === 0) await dial(peer)
     }

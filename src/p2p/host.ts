@@ -24,7 +24,7 @@ import { NodeError } from '../errors.ts'
 import { concat } from '../util/bytes.ts'
 import { type Admission, gaterOf } from './admission.ts'
 import { gossipOptions } from './gossip-options.ts'
-import { CONNECTIONS_MAX, FRAME_BYTES, READ_BUFFER_BYTES, WINDOW_BYTES, WINDOW_BYTES_FIRST } from './limits.ts'
+import { CONNECTIONS_MAX, READ_BUFFER_BYTES, WINDOW_BYTES, WINDOW_BYTES_FIRST } from './limits.ts'
 
 export type HostOptions = {
   /** The network's name: the CID of its constitution. */
@@ -89,7 +89,6 @@ export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & R
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [
       yamux({
-        maxMessageSize: FRAME_BYTES,
         streamOptions: {
           initialStreamWindowSize: WINDOW_BYTES_FIRST,
           maxStreamWindowSize: WINDOW_BYTES,

@@ -1,7 +1,6 @@
 /** What a peer can make a host hold or do. The bounds on what is inside messages are the protocol's. */
 
-const KIB = 1024
-const MIB = 1024 * KIB
+const MIB = 1024 * 1024
 
 export const CONNECTIONS_MAX = 300
 
@@ -12,7 +11,6 @@ export const CONNECTIONS_MAX = 300
 export const WINDOW_BYTES = 8 * MIB
 export const WINDOW_BYTES_FIRST = MIB
 export const READ_BUFFER_BYTES = 32 * MIB
-export const FRAME_BYTES = 256 * KIB
 
 /** One gossip RPC: a few of the largest messages together. */
 export const RPC_BYTES_MAX = 4 * MIB

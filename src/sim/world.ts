@@ -76,6 +76,32 @@ export async function createWorld(options: WorldOptions, deps: WorldDeps): Promi
   const keys = new Map(cast.map(({ name }) => [name, createKeys(random.fork(`keys/${name}`))]))
   const founders = foundersOf(cast, keys, createKeys(random.fork('keys/owner')))
   const ground = await deps.ground(founders, preset)
+  const nodes = new Map<string, RunningNode>()
+  const stop = (): Promise<void> => {
+    for (const node of nodes.values()) node.stop()
+    nodes.clear()
+    return ground.stop()
+  }
+  try {
+    return await populate({ ...options, preset }, deps, { random, cast, keys, founders, ground, nodes, stop })
+  } catch (error) {
+    // A ground may hold a port and sockets: nobody else could give them back.
+    await stop().catch(() => undefined)
+    throw error
+  }
+}
+
+type Empty = Pick<Stage, 'random' | 'keys' | 'founders' | 'ground'> & {
+  readonly cast: readonly Part[]
+  readonly nodes: Map<string, RunningNode>
+  readonly stop: () => Promise<void>
+}
+
+async function populate(
+  { preset, absent }: WorldOptions & { readonly preset: PresetName },
+  deps: WorldDeps,
+  { random, cast, keys, founders, ground, nodes, stop }: Empty,
+): Promise<World> {
   const constitution = await foundNetwork(ground, preset, random.fork('pool'))
   const flaw = checkConstitution(constitution)
   assert(flaw === null, `our own constitution is sound: ${flaw?.field} ${flaw?.problem}`)
@@ -91,7 +117,6 @@ export async function createWorld(options: WorldOptions, deps: WorldDeps): Promi
     deps.observe(event)
   }
   const stage: Stage = { random, keys, founders, ground, media, constitution, verify, deps: { ...deps, observe } }
-  const nodes = new Map<string, RunningNode>()
   const start = (name: string): void => {
     const part = cast.find((p) => p.name === name)
     assert(part !== undefined && !nodes.has(name), 'who is in the cast is started once')
@@ -103,7 +128,7 @@ export async function createWorld(options: WorldOptions, deps: WorldDeps): Promi
   }
   tellChain(stage)
   for (const part of cast) if (part.role === 'validator') join(stage, part)
-  for (const { name } of cast) if (!options.absent?.includes(name)) start(name)
+  for (const { name } of cast) if (!absent?.includes(name)) start(name)
   return {
     constitution,
     address: ground.address,
@@ -118,10 +143,7 @@ export async function createWorld(options: WorldOptions, deps: WorldDeps): Promi
     step: ground.step,
     start,
     crash,
-    stop: () => {
-      for (const name of [...nodes.keys()]) crash(name)
-      return ground.stop()
-    },
+    stop,
   }
 }
 

@@ -56,9 +56,28 @@ test('of two that start at once at most one gets it', async () => {
   expect(await outcome(open())).toBe('open')
 })
 
-test('without a place for its lock a chain does not start', async () => {
+/** No socket can be in it. */
+const long = () => join(dir, 'a-name-of-thirty-two-characters-'.repeat(4))
+
+test('the lock is in the directory: another place for temporary files lets nobody in', async () => {
+  const first = await open()
   vi.stubEnv('TMPDIR', join(root, 'nowhere'))
   const result = await outcome(open())
+  vi.unstubAllEnvs()
+  expect(result).toBe('DATA_IN_USE')
+  await first.stop()
+})
+
+test('where its path is too long for a socket, the lock is among the temporary files', async () => {
+  const first = await open(long())
+  expect(await outcome(open(long()))).toBe('DATA_IN_USE')
+  expect(await outcome(open(`${long()}2`))).toBe('open')
+  await first.stop()
+})
+
+test('without a place for its lock a chain does not start', async () => {
+  vi.stubEnv('TMPDIR', join(root, 'nowhere'))
+  const result = await outcome(open(long()))
   vi.unstubAllEnvs()
   expect(result).toBe('FILE_UNWRITABLE')
 })

@@ -1,6 +1,9 @@
 /** A development chain with a subnet of three validators, and clients that have heard of its head. */
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ChainClient, createChain } from '../../src/chain/client.ts'
+import { WebSocket, WebSocketServer } from 'ws'
+import { type ChainClient, type ChainOptions, createChain } from '../../src/chain/client.ts'
 import { createDevChain, type DevChain, type DevChainOptions } from '../../src/chain/dev/index.ts'
 import type { Signer } from '../../src/chain/sign.ts'
 import { developmentSigner } from '../../src/chain/uri.ts'
@@ -66,3 +69,80 @@ export async function untilHeard(client: ChainClient, dev: DevChain): Promise<vo
   }
   throw new Error('the client has not heard of the head')
 }
+
+export type Rpc = { readonly [field: string]: unknown }
+/** What stands between a client and its node: each may change a message, or keep it back with `null`. */
+export type Between = {
+  readonly up?: (request: Rpc) => Rpc | null
+  /** An answer comes with the request that it is for, a notification with `null`. */
+  readonly down?: (message: Rpc, request: Rpc | null) => Rpc | null
+}
+export type Interposed = {
+  readonly url: string
+  /** Where new sockets go. */
+  target: string
+  between: Between
+  /** Sockets that were ever opened. */
+  sockets: number
+  /** Says something to everybody. */
+  readonly tell: (message: Rpc) => void
+  readonly drop: () => void
+  readonly close: () => void
+}
+
+/** Takes what a node says and changes it, as an endpoint may that is faulty or lies. */
+export async function interpose(dev: DevChain, between: Between = {}): Promise<Interposed> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  await once(server, 'listening')
+  const drop = (): void => {
+    for (const socket of server.clients) socket.terminate()
+  }
+  const proxy: Interposed = {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    target: dev.url,
+    between,
+    sockets: 0,
+    tell: (message) => {
+      for (const socket of server.clients) socket.send(JSON.stringify(message))
+    },
+    drop,
+    close: () => {
+      drop()
+      server.close()
+    },
+  }
+  server.on('connection', (near) => {
+    proxy.sockets += 1
+    const requests = new Map<unknown, Rpc>()
+    const far = new WebSocket(proxy.target)
+    const opened = once(far, 'open').catch(() => near.terminate())
+    near.on('message', async (data) => {
+      const request = JSON.parse(String(data)) as Rpc
+      requests.set(request['id'], request)
+      await opened
+      const passed = (proxy.between.up ?? same)(request)
+      if (passed !== null) far.send(JSON.stringify(passed))
+    })
+    far.on('message', (data) => {
+      const message = JSON.parse(String(data)) as Rpc
+      const passed = (proxy.between.down ?? same)(message, requests.get(message['id']) ?? null)
+      requests.delete(message['id'])
+      if (passed !== null) near.send(JSON.stringify(passed))
+    })
+    near.on('close', () => far.terminate())
+    far.on('close', () => near.terminate())
+  })
+  return proxy
+}
+
+const same = (message: Rpc): Rpc => message
+
+/** A client of whatever endpoints, connected or not. */
+export const openAt = (
+  endpoints: readonly string[],
+  { signer = null, log = SILENT, ...options }: Partial<ChainOptions> & { signer?: Signer | null; log?: Log } = {},
+): Promise<ChainClient> =>
+  createChain(
+    { endpoints, genesis: null, netuid: NETUID, blockMs: 600_000, dir: null, ...options },
+    { signer, clock, random, log },
+  )

@@ -9,7 +9,7 @@ import type { Reason } from '../../src/protocol/reason.ts'
 import { type CycleRewards, REWARD_POT } from '../../src/protocol/reward.ts'
 import { genesisRoot, type Root, recordedRewards, rootCid } from '../../src/protocol/root.ts'
 import { rewardWindow, toWeights } from '../../src/protocol/weight.ts'
-import { createVirtualGround } from '../../src/sim/ground.ts'
+import { createVirtualGround, type MakeGround } from '../../src/sim/ground.ts'
 import { createWorld, type World, type WorldOptions } from '../../src/sim/world.ts'
 import { breakAs, createStage, type Stage, type StageOptions } from '../actors/stage.ts'
 import { turn } from '../contracts/harness.ts'
@@ -27,6 +27,21 @@ async function run(options: WorldOptions, cycles: number): Promise<{ world: Worl
   await world.stop()
   return { world, events: events.filter((event) => !('cycle' in event) || event.cycle < cycles) }
 }
+
+test('what a world cannot be built on is stopped all the same', async () => {
+  let stops = 0
+  const ground: MakeGround = async (...founding) => {
+    const made = await createVirtualGround({ seed: 1, turn })(...founding)
+    const stop = async (): Promise<void> => {
+      stops += 1
+      await made.stop()
+    }
+    return { ...made, join: () => Promise.reject(new Error('nobody can join')), stop }
+  }
+  const cast = { seed: 1, validators: 4, minersPerGroup: 3, rogues: [] }
+  await expect(createWorld(cast, { ground, observe: () => undefined })).rejects.toThrow('nobody can join')
+  expect(stops).toBe(1)
+})
 
 describe('the default cast, every rogue among it', () => {
   let world: World
