@@ -1,4 +1,7 @@
 /** Weights by commit-reveal against the development chain, where the test itself is the beacon. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { expect, test } from 'vitest'
@@ -213,7 +216,9 @@ test("`chain weights` encrypts to drand's own key and ends when the weights stan
       env: {},
       signal,
     }
-    const flags = { network: stage.dev.url, netuid: NETUID, uri: '//Bob', uids: '1,3', values: '10,20', json: true }
+    const dir = mkdtempSync(join(tmpdir(), 'wheelwright-'))
+    const vector = { uids: '1,3', values: '10,20' }
+    const flags = { network: stage.dev.url, netuid: NETUID, uri: '//Bob', ...vector, dir, json: true }
     const ended = weights(flags as unknown as Parameters<typeof weights>[0], io)
     const opened = (async () => {
       while (commitOf(stage).length === 0) await stage.seal()

@@ -26,7 +26,19 @@ test('a coldkey registers and stakes for its hotkey, which then commits', async 
     const dir = walletDir()
     const run = async (line: string) => {
       const { io, texts } = createFakeIo()
-      const flags = ['--network', dev.url, '--wallet', 'open', '--hotkey', 'path', '--wallet-dir', dir, '--json']
+      const flags = [
+        '--network',
+        dev.url,
+        '--wallet',
+        'open',
+        '--hotkey',
+        'path',
+        '--wallet-dir',
+        dir,
+        '--dir',
+        freshDir(),
+        '--json',
+      ]
       const code = await main(['chain', ...line.split(' '), ...flags], io)
       return { code, out: texts.out, told: JSON.parse(texts.out) as { done?: string } }
     }

@@ -34,6 +34,7 @@ import { encodeSafetensorsHeader, judgeSafetensors, readHeaderLength } from '../
 import { Flaw, type Shape } from '../../src/protocol/schema.ts'
 import { decodePool, decodeShard, poolShape, shardShape } from '../../src/protocol/shard.ts'
 import { equalBytes, toHex, utf8 } from '../../src/util/bytes.ts'
+import { PULL_TARGETS } from '../p2p/pull/fuzz.ts'
 import * as world from '../protocol/world.ts'
 import { createRandom, type Random } from '../protocol/world.ts'
 import { mutate, pick, replaced } from './mutate.ts'
@@ -221,6 +222,7 @@ export const TARGETS: readonly Target[] = [
   decoder('pool', encode(poolShape, shard), (bytes) => decodePool(shardTerms, bytes)),
   decoder('root', encodeRoot(nextRoot), decodeRoot),
   safetensors(),
+  ...PULL_TARGETS,
   { name: 'border', samples: Object.values(MESSAGES), run: judged },
 ]
 
