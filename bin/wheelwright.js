@@ -22,8 +22,12 @@ export function chooseNode({ version, execPath, own }) {
   return newEnough(version) ? 'here' : 'none'
 }
 
+/** Who started the process that works, so that it ends when this one is killed; see src/cli/process-io.ts. */
+const DOOR = 'WHEELWRIGHT_DOOR'
+
 function goOnUnder(node) {
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
+  const env = { ...process.env, [DOOR]: String(process.pid) }
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit', env })
   // A terminal sends Ctrl-C to both of us, so the child may hear it twice; src/cli/process-io.ts knows of the echo.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', (error) =>

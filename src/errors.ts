@@ -90,7 +90,7 @@ export const ERRORS = {
   CHAIN_UNAVAILABLE: {
     exit: EXIT.unavailable,
     means: 'A chain endpoint does not answer, or not in time.',
-    remedy: 'Check the address with `wheelwright chain status --network URL`; name more than one endpoint.',
+    remedy: 'Check the address, and name more than one endpoint; a local one is started by `wheelwright chain`.',
   },
   CHAIN_FOREIGN: {
     exit: EXIT.input,
@@ -163,7 +163,7 @@ export const ERRORS = {
     remedy: 'Check the disk; move the file away when no write of the last hour matters.',
   },
   WRITE_REFUSED: {
-    exit: EXIT.unavailable,
+    exit: EXIT.input,
     means: 'The chain refused a transaction, and would refuse it again.',
     remedy: "The reason is the chain's own; it is in the line above.",
   },
@@ -222,6 +222,21 @@ export const ERRORS = {
     means: 'Bytes were to be stored under a CID that is not theirs.',
     remedy: 'What was fetched must be checked against its CID before it is handed to the store.',
   },
+  BLOB_DAMAGED: {
+    exit: EXIT.environment,
+    means: 'Blocks of the store were not what they had been when they were stored, and are removed.',
+    remedy: 'Fetch them again with `wheelwright checkpoint get`, or add their files again; then check the disk.',
+  },
+  CID_INVALID: {
+    exit: EXIT.usage,
+    means: 'What was given as a CID is none, or one of a kind that the store does not know.',
+    remedy: 'Write it as `wheelwright checkpoint add` has printed it.',
+  },
+  CAR_INVALID: {
+    exit: EXIT.input,
+    means: 'A file that should be a CAR of version 1 is none, or holds a block that is not what its CID says.',
+    remedy: 'Export it again; `wheelwright checkpoint export` and `ipfs dag export` write such files.',
+  },
   DISK_QUOTA: {
     exit: EXIT.environment,
     means: 'The store has reached its limit, or the disk what is kept free on it; what was there stays usable.',
@@ -263,7 +278,7 @@ export const ERRORS = {
   CYCLE_UNSETTLED: {
     exit: EXIT.unsettled,
     means: 'A cycle ended without its certificate: less than two thirds of the stake agreed in time.',
-    remedy: 'Look at the reports and attestations of that cycle in its events.',
+    remedy: 'A busy machine needs slower blocks: try --block-ms 2000; --json shows every step that failed and why.',
   },
   DATA_MISSING: {
     exit: EXIT.input,

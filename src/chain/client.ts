@@ -24,6 +24,7 @@ import {
   type State,
   stateAt,
   subnetExists,
+  unknownSubnet,
 } from './read.ts'
 import type { Signer } from './sign.ts'
 import { createWeights, type Weights } from './weights.ts'
@@ -110,7 +111,9 @@ function startClient(options: ChainOptions, deps: ChainDeps, { journal, debts, u
     watch: (listener) => link.watch(listener),
     health: () => ({ ...link.health(), pending: writer?.pending() ?? [] }),
     writeSlot: (bytes, opts) =>
-      write({ kind: 'slot', effect: { netuid, hotkey: hotkey ?? '', bytes: toHex(bytes) } }, opts),
+      write({ kind: 'slot', effect: { netuid, hotkey: hotkey ?? '', bytes: toHex(bytes) } }, opts).catch(
+        orUnknownSubnet(link, netuid, opts),
+      ),
     setWeights: (vector, opts) =>
       weights === null ? Promise.reject(noSigner({ kind: 'weights' })) : weights.set(vector, opts),
     stop: () => {
@@ -120,6 +123,17 @@ function startClient(options: ChainOptions, deps: ChainDeps, { journal, debts, u
     },
   }
 }
+
+/** The chain says of a subnet that is not there that the hotkey is not registered in it. */
+const orUnknownSubnet =
+  (link: Link, netuid: number, opts: Cancel) =>
+  async (error: unknown): Promise<never> => {
+    const isRefused = error instanceof NodeError && error.code === 'WRITE_REFUSED'
+    const isThere = async (api: ApiPromise): Promise<boolean> =>
+      subnetExists(await stateAt(api, (await finalHead(api)).hash), netuid)
+    if (isRefused && !(await link.use(isThere, opts).catch(() => true))) throw unknownSubnet(netuid)
+    throw error
+  }
 
 const noSigner = ({ kind }: Pick<Write, 'kind'>): NodeError =>
   new NodeError('WALLET_NEEDED', { what: `a write (${kind}) needs a key`, why: 'the chain was opened for reading' })
@@ -176,9 +190,6 @@ function createReader(link: Link, netuid: number): Reader {
       }),
   }
 }
-
-const unknownSubnet = (netuid: number): NodeError =>
-  new NodeError('SUBNET_UNKNOWN', { what: `there is no subnet ${netuid}`, why: 'the chain does not know this netuid' })
 
 /** What was told final before is waited for at an endpoint that does not know it yet, so many times and so long. */
 const LATE_TRIES = 20

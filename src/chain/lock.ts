@@ -33,8 +33,7 @@ type Place = { readonly dir: string; readonly prefix: string }
 
 /** `part` where several may share the directory, each with a part of its own. */
 export async function lockDirectory(dir: string, part = ''): Promise<Unlock> {
-  mkdirSync(dir, { recursive: true })
-  const real = realpathSync(dir)
+  const real = prepared(dir)
   const inside = { dir: real, prefix: `.lock-${digestOf(part)}-` }
   const outside = { dir: tmpdir(), prefix: `wheelwright-lock-${digestOf(join(real, part))}-` }
   const random = randomBytes(4).toString('hex')
@@ -48,6 +47,18 @@ export async function lockDirectory(dir: string, part = ''): Promise<Unlock> {
   await unlock()
   throw inUse(dir, part)
 }
+
+/** Its real name, so that the same directory under another one is the same. */
+function prepared(dir: string): string {
+  try {
+    mkdirSync(dir, { recursive: true })
+    return realpathSync(dir)
+  } catch (cause) {
+    throw new NodeError('FILE_UNWRITABLE', { what: `${dir} cannot be used as a directory`, why: whyOf(cause), cause })
+  }
+}
+
+const whyOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const digestOf = (text: string): string => toHex(sha256(utf8(text))).slice(0, HASH_DIGITS)
 

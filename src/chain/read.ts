@@ -63,6 +63,9 @@ export async function subnetExists(state: State, netuid: number): Promise<boolea
   return (await needEntry(state, 'subtensorModule', 'networksAdded')(netuid)).toJSON() === true
 }
 
+export const unknownSubnet = (netuid: number): NodeError =>
+  new NodeError('SUBNET_UNKNOWN', { what: `there is no subnet ${netuid}`, why: 'the chain does not know this netuid' })
+
 async function readUid(state: State, netuid: number, hotkey: string): Promise<number | null> {
   const uid = (await needEntry(state, 'subtensorModule', 'uids')(netuid, `0x${hotkey}`)).toJSON()
   return typeof uid === 'number' ? uid : null

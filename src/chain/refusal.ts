@@ -14,11 +14,11 @@ const INVALID = 1010
  * What a refusal at the pool means for a transaction that may have been sent before. `null`: it may still land. A stale
  * nonce or a known transaction is no failure: it may be ours that was included, and the search decides.
  */
-export function explainRefusal({ code, message, data }: RpcError, kind: string): Refusal {
+export function explainRefusal({ code, message }: RpcError, kind: string): Refusal {
   // Some node has seen these bytes before and takes them no more, wherever they went: a fork, for instance, lost them.
   if (code === 1012) return { is: 'banned' }
   if (code !== INVALID) return null
-  const text = `${message} ${data}`
+  const text = message // with its data behind it
   if (/outdated|stale/i.test(text)) return null
   // So says a node on another fork too, or one of another version, while others have the bytes in their pools.
   if (/ancient birth block|bad signature|bad proof/i.test(text)) return { is: 'banned' }
@@ -34,7 +34,8 @@ export function explainRefusal({ code, message, data }: RpcError, kind: string):
 type Advice = { readonly code: ErrorCode; readonly remedy?: string }
 export const REGISTER = 'Register the hotkey in the subnet first: `wheelwright chain register`.'
 export const STAKE = 'Stake more behind the hotkey; permits are given anew with each epoch.'
-const PAY = 'Send TAO to the coldkey that signs.'
+const PAY =
+  'Send TAO to the coldkey that signs: `wheelwright wallet show` prints its address, `wheelwright chain transfer` sends.'
 
 /** What to do about the chain's errors, by their names; what is not here is passed on with the chain's own words. */
 const ADVICE: readonly (readonly [RegExp, Advice])[] = [
@@ -48,6 +49,10 @@ const ADVICE: readonly (readonly [RegExp, Advice])[] = [
   ],
   [/TooFast|RateLimit/, { code: 'RATE_LIMITED' }],
   [/AccountNotAllowedCommit|HotKeyNotRegistered|HotKeyAccountNotExists/, { code: 'WRITE_REFUSED', remedy: REGISTER }],
+  [
+    /HotKeyAlreadyRegistered/,
+    { code: 'WRITE_REFUSED', remedy: 'Nothing is to be done: `wheelwright chain metagraph` shows its uid.' },
+  ],
   [/NoValidatorPermit|NotEnoughStake/, { code: 'WRITE_REFUSED', remedy: STAKE }],
   [/NotEnoughBalance|BalanceTooLow|InsufficientBalance|BalanceWithdrawalError/, { code: 'WRITE_REFUSED', remedy: PAY }],
 ]

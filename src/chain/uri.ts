@@ -5,10 +5,13 @@ import { NodeError } from '../errors.ts'
 import type { Signer } from './sign.ts'
 
 const SS58_PREFIX = 42
+const WORDS_MIN = 12
 
 export async function developmentSigner(uri: string): Promise<Signer> {
   await cryptoWaitReady()
   try {
+    // The library takes any word for a seed: a slash forgotten would be somebody else's account.
+    if (!/^\/|^0x[0-9a-f]{64}/i.test(uri) && uri.trim().split(/\s+/).length < WORDS_MIN) throw new Error('no path')
     const pair = new Keyring({ type: 'sr25519', ss58Format: SS58_PREFIX }).addFromUri(uri)
     return { address: pair.address, publicKey: pair.publicKey, sign: (bytes) => pair.sign(bytes) }
   } catch {

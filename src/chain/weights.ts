@@ -25,6 +25,8 @@ import {
   type State,
   type SubnetRules,
   stateAt,
+  subnetExists,
+  unknownSubnet,
 } from './read.ts'
 import { REGISTER, STAKE } from './refusal.ts'
 import { scaleU16s, scaleU64, u16s } from './scale.ts'
@@ -94,6 +96,7 @@ async function set(desk: Desk, weights: readonly UidWeight[], opts: Opts): Promi
     values: weights.map(([, value]) => value),
     versionKey: String(rules.versionKey),
   }
+  checkVector(vector, rules)
   await checkPermit(state, desk, vector)
   if (rules.commitReveal) {
     const resumed = await resume(desk, vector, rules, opts)
@@ -131,10 +134,24 @@ async function resume(desk: Desk, vector: Vector, rules: SubnetRules, opts: Opts
 const isSame = (a: Pick<Vector, 'uids' | 'values'>, b: Vector): boolean =>
   a.uids.join() === b.uids.join() && a.values.join() === b.values.join()
 
+/** Likewise: nobody sees what is in a commit before it is revealed. */
+function checkVector({ uids }: Vector, { uidCount }: SubnetRules): void {
+  const strange = uids.find((uid, i) => uid >= uidCount || uids.indexOf(uid) !== i)
+  // An unknown subnet has no uids; that is told in its own words.
+  if (strange === undefined || uidCount === 0) return
+  const why = strange >= uidCount ? `the subnet has the uids 0 to ${uidCount - 1}` : 'it is there twice'
+  throw new NodeError('WRITE_REFUSED', {
+    what: `weights cannot be set for uid ${strange}`,
+    why,
+    remedy: 'Name every uid once; `wheelwright chain metagraph` lists them.',
+  })
+}
+
 /** A commit is taken from anybody: who has no voice would learn it an epoch later, when it is revealed. */
 async function checkPermit(state: State, { netuid, hotkey }: WeightsAccount, { uids }: Vector): Promise<void> {
   const { uid, permit, isOwner } = await readVoice(state, netuid, hotkey)
   const what = 'weights cannot be set'
+  if (uid === null && !(await subnetExists(state, netuid))) throw unknownSubnet(netuid)
   if (uid === null) {
     const why = `the hotkey is not registered in subnet ${netuid}`
     throw new NodeError('WRITE_REFUSED', { what, why, remedy: REGISTER })

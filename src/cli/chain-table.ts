@@ -77,6 +77,20 @@ export const STAKE_FLAGS = {
   },
 } as const satisfies Flags
 
+export const TRANSFER_FLAGS = {
+  ...COLD_FLAGS,
+  to: { type: 'string', valueName: 'ADDRESS', default: '', description: 'whom to send it to, as SS58' },
+  amount: {
+    type: 'integer',
+    valueName: 'TAO',
+    min: 1,
+    max: 21_000_000,
+    default: 1,
+    unit: 'TAO',
+    description: 'how much to send',
+  },
+} as const satisfies Flags
+
 export const COMMIT_FLAGS = {
   ...WRITE_FLAGS,
   data: { type: 'string', valueName: 'HEX', default: '', description: 'up to 128 bytes as hex' },
@@ -154,6 +168,13 @@ export const chainGroup: Group = {
       STAKE_FLAGS,
       [{ line: `wheelwright chain stake --amount 100 ${LOCAL_KEY}`, shows: 'a hundred TAO' }],
       async () => (await import('./chain-write.ts')).stake,
+    ),
+    command(
+      'transfer',
+      'send TAO, for instance to a new wallet on a development chain',
+      TRANSFER_FLAGS,
+      [{ line: `wheelwright chain transfer ${LOCAL_KEY} --to 5F… --amount 100`, shows: 'from the first account' }],
+      async () => (await import('./chain-write.ts')).transfer,
     ),
     command(
       'commit',

@@ -3,10 +3,11 @@
 import type { Effects } from '../chain/write.ts'
 import { NodeError } from '../errors.ts'
 import type { Landing } from '../ports.ts'
+import { fromSs58 } from '../protocol/hotkey.ts'
 import { WEIGHT_U16_MAX } from '../protocol/weight.ts'
 import { fromHex, toHex } from '../util/bytes.ts'
 import { COMMAND_BLOCKS, type Opened, withChain } from './chain-open.ts'
-import type { COLD_FLAGS, COMMIT_FLAGS, STAKE_FLAGS, WEIGHTS_FLAGS } from './chain-table.ts'
+import type { COLD_FLAGS, COMMIT_FLAGS, STAKE_FLAGS, TRANSFER_FLAGS, WEIGHTS_FLAGS } from './chain-table.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
 
@@ -29,6 +30,19 @@ export const stake = (flags: FlagValues<typeof STAKE_FLAGS>, io: Io): Promise<vo
     name: 'addStake',
     args: [`0x${hotkey}`, flags.netuid, String(BigInt(flags.amount) * BigInt(RAO_PER_TAO))],
   }))
+
+export const transfer = (flags: FlagValues<typeof TRANSFER_FLAGS>, io: Io): Promise<void> => {
+  const to = fromSs58(flags.to)
+  if (to === null) {
+    const why = 'it takes an SS58 address, as `wheelwright wallet show` prints it'
+    throw new NodeError('USAGE', { what: `--to cannot be '${printable(flags.to.slice(0, 60))}'`, why })
+  }
+  return call(flags, io, `sent ${flags.amount} TAO`, () => ({
+    pallet: 'balances',
+    name: 'transferKeepAlive',
+    args: [`0x${to}`, String(BigInt(flags.amount) * BigInt(RAO_PER_TAO))],
+  }))
+}
 
 export async function commit(flags: FlagValues<typeof COMMIT_FLAGS>, io: Io): Promise<void> {
   const bytes = fromHex(flags.data.toLowerCase().replace(/^0x/, ''))

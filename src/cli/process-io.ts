@@ -27,9 +27,27 @@ export function createProcessIo(): Io {
     stop.abort()
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  endWithDoor(onSignal)
   for (const stream of [process.stdout, process.stderr]) stream.on('error', endQuietly)
   const io: Io = { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: stop.signal }
   return process.stdin.isTTY && process.stderr.isTTY ? { ...io, askSecret: askHere(stop.signal) } : io
+}
+
+const LOOK_MS = 500
+
+/**
+ * People know the id of the door alone (bin/wheelwright.js). When they kill that with -9, nothing tells us but that our
+ * parent is another one.
+ */
+function endWithDoor(stop: () => void): void {
+  const door = process.ppid
+  if (process.env['WHEELWRIGHT_DOOR'] !== String(door)) return
+  const timer = setInterval(() => {
+    if (process.ppid === door) return
+    clearInterval(timer)
+    stop()
+  }, LOOK_MS)
+  timer.unref()
 }
 
 /** On stderr, because stdout is for results. Loaded when needed: most commands ask nothing. */

@@ -1,4 +1,5 @@
 /** What `wheelwright up` prints for people: the phases as they come, and a table per settled cycle. */
+import type { NodeEvent } from '../event.ts'
 import { constitutionCid } from '../protocol/constitution.ts'
 import type { Actor, World } from '../sim/world.ts'
 import type { Style } from './io.ts'
@@ -46,6 +47,22 @@ export function cycleText(story: CycleStory, actors: readonly Actor[], { bold, d
     '',
   ].join('\n')
 }
+
+/** A cycle without a new root, and what went wrong most often in it. */
+export function troubleText(events: readonly NodeEvent[], cycle: number, { bold }: Style): string {
+  const counts = new Map<string, number>()
+  for (const event of events) {
+    if (event.type !== 'step.failed' || event.cycle !== cycle) continue
+    const label = `${event.step} ${event.code}`
+    counts.set(label, (counts.get(label) ?? 0) + 1)
+  }
+  const worst = [...counts].sort(([, a], [, b]) => b - a).slice(0, TROUBLES)
+  const list = worst.map(([label, count]) => `  ${String(count).padStart(3)} × ${label}\n`).join('')
+  const head = bold(`cycle ${cycle}: not settled, the root stays`)
+  return `\n${head}\n${list}  a busy machine needs slower blocks (--block-ms 2000); --json tells every step\n\n`
+}
+
+const TROUBLES = 4
 
 const rowOf = (line: Line, names: ReadonlyMap<string, string>): string =>
   row(

@@ -17,7 +17,7 @@ import type { UP_FLAGS } from './command-table.ts'
 import { type Io, printable, styleFor, writeJson } from './io.ts'
 import { createLocalGround } from './local-chain.ts'
 import { type CycleStory, storyOf, summaryOf } from './story.ts'
-import { cycleText, openingText, phaseText } from './up-text.ts'
+import { cycleText, openingText, phaseText, troubleText } from './up-text.ts'
 
 /** A cycle of a rehearsal in six seconds. */
 const WATCHED_BLOCK_MS = 100
@@ -54,6 +54,7 @@ export async function run(flags: FlagValues<typeof UP_FLAGS>, io: Io): Promise<v
         const told = storyOf(events, witness, world.rootOf).filter(({ cycle }) => cycle === next)
         story.push(...told)
         if (!json) for (const cycle of told) io.stdout.write(cycleText(cycle, world.actors, style))
+        if (!json && !told.some(({ isNew }) => isNew)) io.stdout.write(troubleText(events, next, style))
         // What was told is kept as its summary alone: this may run for days.
         events = events.filter((event) => 'cycle' in event && event.cycle > next)
         next += 1

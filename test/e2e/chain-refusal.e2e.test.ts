@@ -1,8 +1,9 @@
 /** What a chain does not take: one sentence with its remedy, as early as it can be known. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { ChainClient } from '../../src/chain/client.ts'
+import { type ChainClient, createChain } from '../../src/chain/client.ts'
 import { createDevChain, type DevChain } from '../../src/chain/dev/index.ts'
+import { SYSTEM } from '../../src/chain/system.ts'
 import type { Cancel } from '../../src/ports.ts'
 import { connect, createSigners, hotkeyOf, NETUID } from './chain-stage.ts'
 
@@ -102,3 +103,34 @@ test(
     }),
   60_000,
 )
+
+test.each([
+  ['a uid that is not there', [[77, 1]], 'uid 77'],
+  [
+    'a uid that is there twice',
+    [
+      [1, 1],
+      [2, 1],
+      [1, 2],
+    ],
+    'uid 1',
+  ],
+] as const)('%s is told before anything is committed', (_, vector, named) =>
+  stage(alice, { commitReveal: true }, async ({ client, far }) => {
+    const refusal = { code: 'WRITE_REFUSED', message: expect.stringContaining(named) }
+    await expect(client.setWeights(vector, far)).rejects.toMatchObject(refusal)
+    expect(client.weights?.owed()).toEqual([])
+  }),
+)
+
+test('a subnet that is not there is told as such, not as a hotkey that is not registered', () =>
+  stage(alice, { commitReveal: true }, async ({ dev, far }) => {
+    const elsewhere = await createChain(
+      { endpoints: [dev.url], genesis: null, netuid: 99, blockMs: BLOCK_MS, dir: null },
+      { ...SYSTEM, signer: alice },
+    )
+    const unknown = { code: 'SUBNET_UNKNOWN' }
+    await expect(elsewhere.writeSlot(Uint8Array.of(1), far)).rejects.toMatchObject(unknown)
+    await expect(elsewhere.setWeights([[0, 1]], far)).rejects.toMatchObject(unknown)
+    elsewhere.stop()
+  }))

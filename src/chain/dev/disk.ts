@@ -47,36 +47,51 @@ const SEGMENTS_MAX = 2
 
 type Segment = { readonly number: number; readonly snapshot: string; readonly log: string }
 
-export function openDisk(
-  dir: string,
-  snapshotBlocks: number,
-  log: Log,
-): { readonly disk: Disk; readonly restored: Snapshot | null } {
+type Opened = { readonly disk: Disk; readonly restored: Snapshot | null }
+
+export const openDisk = (dir: string, snapshotBlocks: number, log: Log): Opened =>
+  onDisk(dir, () => openHere(dir, snapshotBlocks, log))
+
+/** Throws FILE_UNWRITABLE for what the disk does not do: a full one, one that nobody may write. */
+function onDisk<T>(dir: string, work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    if (cause instanceof NodeError || !(cause instanceof Error) || !('syscall' in cause)) throw cause
+    const what = `the development chain cannot be kept in ${dir}`
+    throw new NodeError('FILE_UNWRITABLE', { what, why: cause.message, data: { dir }, cause })
+  }
+}
+
+function openHere(dir: string, snapshotBlocks: number, log: Log): Opened {
   mkdirSync(dir, { recursive: true })
   const { restored, segment, logLength } = restore(dir, log)
   let file = segment === null ? null : openLog(segment.log, logLength)
   let blocksInLog = restored === null ? 0 : restored.tail.length
 
   const disk: Disk = {
-    append: (stored) => {
-      if (file !== null) writeRecord(file, { type: 'Block', value: packed(stored) })
-      blocksInLog++
-    },
-    revert: (block) => {
-      if (file !== null) writeRecord(file, { type: 'Revert', value: block })
-    },
+    append: (stored) =>
+      onDisk(dir, () => {
+        if (file !== null) writeRecord(file, { type: 'Block', value: packed(stored) })
+        blocksInLog++
+      }),
+    revert: (block) =>
+      onDisk(dir, () => {
+        if (file !== null) writeRecord(file, { type: 'Revert', value: block })
+      }),
     wantsSnapshot: () => file === null || blocksInLog >= snapshotBlocks,
-    snapshot: (snapshot) => {
-      const next = segmentOf(dir, snapshot.base.block.number)
-      const fresh = openLog(next.log, 0)
-      for (const stored of snapshot.tail) writeRecord(fresh, { type: 'Block', value: packed(stored) })
-      // The segment is there when its snapshot is. A crash before that finds the old one, with all that is in this one.
-      writeWhole(next.snapshot, codecs.encode('Snapshot', packedSnapshot(snapshot)))
-      if (file !== null) closeSync(file)
-      file = fresh
-      blocksInLog = 0 // those of the tail are not counted, so that two segments always hold the history
-      removeOld(dir)
-    },
+    snapshot: (snapshot) =>
+      onDisk(dir, () => {
+        const next = segmentOf(dir, snapshot.base.block.number)
+        const fresh = openLog(next.log, 0)
+        for (const stored of snapshot.tail) writeRecord(fresh, { type: 'Block', value: packed(stored) })
+        // The segment is there when its snapshot is. A crash before that finds the old one, with all that is in this one.
+        writeWhole(next.snapshot, codecs.encode('Snapshot', packedSnapshot(snapshot)))
+        if (file !== null) closeSync(file)
+        file = fresh
+        blocksInLog = 0 // those of the tail are not counted, so that two segments always hold the history
+        removeOld(dir)
+      }),
     close: () => {
       if (file === null) return
       fsyncSync(file)

@@ -49,7 +49,7 @@ export type DevChainOptions = {
   readonly specVersion?: number
   /** Public keys as hex, with their balance in rao. The development accounts when absent. */
   readonly accounts?: Readonly<Record<string, bigint>>
-  /** Subnets that are there from block 0, with their neurons, stake and permits. */
+  /** Subnets that are there from block 0, with their neurons, stake and permits; none when absent. Keys are hex. */
   readonly subnets?: readonly SubnetSpec[]
   /** What else is in block 0, after all the rest. */
   readonly genesis?: (context: Context) => void

@@ -88,10 +88,11 @@ function serve(socket: WebSocket, isSilent: () => boolean, { rpc, log, clock, fa
   socket.on('close', () => connection.close())
 }
 
-const portError = (host: string, port: number, cause: Error): NodeError =>
+const portError = (host: string, port: number, cause: NodeJS.ErrnoException): NodeError =>
   new NodeError('CHAIN_PORT_TAKEN', {
     what: `the development chain cannot listen on ${host}:${port}`,
     why: cause.message,
+    ...(cause.code === 'EADDRINUSE' ? {} : { remedy: 'Name an address of this machine with --host.' }),
     data: { host, port },
     cause,
   })
