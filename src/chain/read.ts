@@ -38,6 +38,7 @@ export const stateAt = async (api: ApiPromise, hash: string): Promise<State> => 
 type Codec = { toJSON(): unknown; toU8a(bare?: boolean): Uint8Array }
 type Entry = ((...keys: unknown[]) => Promise<Codec>) & {
   entries(...keys: unknown[]): Promise<[{ args: readonly Codec[] }, Codec][]>
+  multi(keys: readonly unknown[]): Promise<Codec[]>
 }
 
 const entryOf = ({ at }: State, pallet: string, name: string): Entry | null =>
@@ -71,16 +72,14 @@ async function readUid(state: State, netuid: number, hotkey: string): Promise<nu
   return typeof uid === 'number' ? uid : null
 }
 
-/** Everybody in the subnet, by uid: the runtime's own call, because what it calls stake stands in no storage. */
+/** Everybody in the subnet, by uid. One call where the metadata names it, so that all fields are of one moment. */
 export async function readNeurons(state: State, netuid: number): Promise<readonly Neuron[]> {
   const metagraph = state.at.call['subnetInfoRuntimeApi']?.['getMetagraph']
-  if (metagraph === undefined) {
-    throw new NodeError('CHAIN_FOREIGN', {
-      what: 'this chain has no call SubnetInfoRuntimeApi.getMetagraph',
-      why: 'it is no subtensor, or one from before there were metagraphs',
-    })
-  }
-  const fields = (await metagraph(netuid)).toJSON() as { readonly [field: string]: unknown } | null
+  return metagraph === undefined ? neuronsFromStorage(state, netuid) : neuronsFromMetagraph(await metagraph(netuid))
+}
+
+function neuronsFromMetagraph(answer: unknown): readonly Neuron[] {
+  const fields = (answer as Codec).toJSON() as { readonly [field: string]: unknown } | null
   if (fields === null) return []
   const [stakes, permits] = [listOf(fields['totalStake']), listOf(fields['validatorPermit'])]
   return listOf(fields['hotkeys']).map((address, uid) => ({
@@ -89,6 +88,21 @@ export async function readNeurons(state: State, netuid: number): Promise<readonl
     stake: bigOf(stakes[uid]),
     permit: permits[uid] === true,
   }))
+}
+
+/**
+ * Runtimes whose metadata names no calls, or not this one. Stake is the alpha behind a hotkey alone, without what TAO and
+ * parents add: less than the call tells, and the same for all who ask such a runtime.
+ */
+async function neuronsFromStorage(state: State, netuid: number): Promise<readonly Neuron[]> {
+  const keys = await needEntry(state, 'subtensorModule', 'keys').entries(netuid)
+  const permits = listOf((await needEntry(state, 'subtensorModule', 'validatorPermit')(netuid)).toJSON())
+  const hotkeys = keys.map(([key, hotkey]) => ({ uid: numberOf(key.args[1]?.toJSON()), hotkey: hotkeyOf(hotkey) }))
+  const pairs = hotkeys.map(({ hotkey }) => [`0x${hotkey}`, netuid])
+  const stakes = await needEntry(state, 'subtensorModule', 'totalHotkeyAlpha').multi(pairs)
+  return hotkeys
+    .map(({ uid, hotkey }, i) => ({ uid, hotkey, stake: bigOf(stakes[i]?.toJSON()), permit: permits[uid] === true }))
+    .toSorted((a, b) => a.uid - b.uid)
 }
 
 function hotkeyOfAddress(address: unknown): string {

@@ -21,6 +21,8 @@ export const run = (flags: FlagValues<typeof NETWORK_FLAGS>, io: Io): Promise<vo
       return writeJson(io.stdout, { netuid: flags.netuid, block, neurons: rows })
     }
     io.stdout.write(`subnet ${flags.netuid} at finalised block ${block}: ${neurons.length} neurons\n`)
+    const titles = `   uid  ${'hotkey'.padEnd(48)} ${'stake, alpha'.padStart(16)}`
+    if (neurons.length > 0) io.stdout.write(`${titles}\n`)
     for (const { uid, hotkey, stake, permit } of neurons) {
       const share = (Number(stake) / RAO).toFixed(3).padStart(16)
       io.stdout.write(`  ${String(uid).padStart(4)}  ${toSs58(hotkey)} ${share}${permit ? '  validator' : ''}\n`)

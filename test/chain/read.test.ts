@@ -1,6 +1,6 @@
 /** What differs between runtimes: the rest is read from the development chain, in test/e2e. */
 import { describe, expect, test } from 'vitest'
-import { readCommitEpoch, readRules, type State } from '../../src/chain/read.ts'
+import { readCommitEpoch, readNeurons, readRules, type State } from '../../src/chain/read.ts'
 
 const HOTKEY = 'aa'.repeat(32)
 const HASH = 'bb'.repeat(32)
@@ -37,4 +37,24 @@ describe('an earlier runtime, whose epochs follow from the height', () => {
     expect((await readRules(state, 1)).epoch).toBe(9)
     expect(await readCommitEpoch(state, commit)).toBe(8)
   })
+})
+
+test('where the metadata names no metagraph, neurons are read from storage, by uid', async () => {
+  const key = (uid: number) => ({ args: [{ toJSON: () => 1 }, { toJSON: () => uid }] })
+  const hotkey = (byte: string) => ({ toU8a: () => Uint8Array.from({ length: 32 }, () => Number(byte)) })
+  const query = {
+    keys: {
+      entries: async () => [
+        [key(1), hotkey('7')],
+        [key(0), hotkey('9')],
+      ],
+    },
+    validatorPermit: async () => ({ toJSON: () => [true, false] }),
+    totalHotkeyAlpha: { multi: async () => [{ toJSON: () => 70 }, { toJSON: () => '0x5a' }] },
+  }
+  const state = { at: { call: {}, query: { subtensorModule: query } }, hash: '00' } as unknown as State
+  expect(await readNeurons(state, 1)).toEqual([
+    { uid: 0, hotkey: '09'.repeat(32), stake: 90n, permit: true },
+    { uid: 1, hotkey: '07'.repeat(32), stake: 70n, permit: false },
+  ])
 })
