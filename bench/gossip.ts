@@ -14,6 +14,7 @@ const MESSAGES = 300
 const PER_SECOND = 5
 /** A mesh of six is full when a peer knows more than that. */
 const KNOWN_MIN = 8
+/** Before the first message, and after the last. */
 const SETTLE_MS = 5_000
 const GIVE_UP_MS = 60_000
 const NETWORK = 'bafyreic4uuhk4e4i4dnzw5hgl33vkdtj7ho2mek5d2dklidzgxassbty3y'
@@ -39,6 +40,7 @@ export async function gossipResults(): Promise<readonly Result[]> {
   try {
     for (const peer of peers) tell(peer, { type: 'start', entry: entry.addresses[0] ?? '', network: NETWORK })
     await untilKnown(known)
+    await sleep(SETTLE_MS) // meshes are grafted with the heartbeats
     for (let id = 0; id < MESSAGES; id++) {
       tell(peers[id % PEERS] as ChildProcess, { type: 'say', id })
       await sleep(1_000 / PER_SECOND)
