@@ -177,6 +177,16 @@ export const ERRORS = {
     means: 'What was given as the address of a peer is no multiaddr.',
     remedy: 'Write it as /ip4/203.0.114.7/tcp/4001, and with /p2p/ and the peer id behind it for a peer to dial.',
   },
+  PEERS_UNAVAILABLE: {
+    exit: EXIT.unavailable,
+    means: 'None of the peers that were named answers.',
+    remedy: 'Check their addresses, and that they run.',
+  },
+  MACHINE_UNFIT: {
+    exit: EXIT.environment,
+    means: 'The doctor has found something that a node needs and this machine lacks.',
+    remedy: 'Do what the findings say, one after the other, and run it again.',
+  },
   LISTEN_FAILED: {
     exit: EXIT.environment,
     means: 'A peer cannot listen on the address that it was given.',

@@ -1,13 +1,11 @@
 /** `wheelwright bootnode`: an entry peer, until Ctrl-C. */
 import { join } from 'node:path'
 import { openPeerKey } from '../chain/peer-key.ts'
-import { NodeError } from '../errors.ts'
 import { startEntryPeer } from '../p2p/entry.ts'
-import { constitutionCid } from '../protocol/constitution.ts'
 import type { BOOTNODE_FLAGS } from './bootnode-table.ts'
 import type { FlagValues } from './command.ts'
-import { readConstitution } from './constitution-check.ts'
 import { type Io, writeJson } from './io.ts'
+import { listOf, networkNamed } from './peer-flags.ts'
 import { CLOCK, SILENT } from './system.ts'
 
 export async function run(flags: FlagValues<typeof BOOTNODE_FLAGS>, io: Io): Promise<void> {
@@ -30,19 +28,4 @@ export async function run(flags: FlagValues<typeof BOOTNODE_FLAGS>, io: Io): Pro
   else io.stdout.write(`an entry peer of ${network}\n${addresses.map((address) => `  ${address}\n`).join('')}`)
   if (!io.signal.aborted) await new Promise((resolve) => io.signal.addEventListener('abort', resolve, { once: true }))
   await entry.stop()
-}
-
-const listOf = (text: string): readonly string[] => text.split(',').filter((part) => part !== '')
-
-const CID_TEXT = /^b[a-z2-7]{58}$/
-
-async function networkNamed(subnet: string | undefined): Promise<string> {
-  if (subnet === undefined) {
-    throw new NodeError('USAGE', {
-      what: '--subnet is missing',
-      why: 'peers of different rules never meet, so an entry peer is of one network',
-      remedy: 'name a constitution: --subnet subnet.json, or its CID',
-    })
-  }
-  return CID_TEXT.test(subnet) ? subnet : constitutionCid(await readConstitution(subnet))
 }

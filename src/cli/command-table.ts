@@ -6,7 +6,10 @@
 import { PRESET_NAMES } from '../protocol/preset.ts'
 import { bootnode } from './bootnode-table.ts'
 import { chainGroup } from './chain-table.ts'
+import { checkpointGroup } from './checkpoint-table.ts'
 import type { Command, Flags, Group } from './command.ts'
+import { doctor } from './doctor-table.ts'
+import { peers } from './peers-table.ts'
 import { walletGroup } from './wallet-table.ts'
 
 export const UP_FLAGS = {
@@ -143,7 +146,7 @@ const help: Command<typeof HELP_FLAGS> = {
 export const ROOT: Group = {
   name: 'wheelwright',
   summary: 'decentralised training of mixture-of-experts models',
-  commands: [up, bootnode, chainGroup, walletGroup, constitution, explain, help],
+  commands: [up, bootnode, checkpointGroup, peers, doctor, chainGroup, walletGroup, constitution, explain, help],
   examples: [
     { line: 'wheelwright up', shows: 'a whole network on this machine' },
     { line: 'wheelwright up --help', shows: 'what a command can do' },

@@ -10,7 +10,7 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { dcutr } from '@libp2p/dcutr'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
-import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { type KadDHT, kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
 import { noise } from '@libp2p/noise'
 import { type Ping, ping } from '@libp2p/ping'
@@ -24,7 +24,7 @@ import { NodeError } from '../errors.ts'
 import { concat } from '../util/bytes.ts'
 import { type Admission, gaterOf } from './admission.ts'
 import { gossipOptions } from './gossip-options.ts'
-import { CONNECTIONS_MAX, READ_BUFFER_BYTES, WINDOW_BYTES, WINDOW_BYTES_FIRST } from './limits.ts'
+import { CONNECTIONS_MAX, READ_BUFFER_BYTES, WINDOW_BYTES } from './limits.ts'
 
 export type HostOptions = {
   /** The network's name: the CID of its constitution. */
@@ -55,15 +55,22 @@ const INBOUND_PER_SECOND = 20
 const INBOUND_PER_SECOND_PRIVATE = 1_000
 
 /** Throws ADDRESS_INVALID and LISTEN_FAILED. */
-export async function startHost(options: HostOptions): Promise<Host> {
-  for (const address of [...options.listen, ...options.announce]) checkAddress(address)
+export const startHost = async (options: HostOptions): Promise<Host> =>
+  (await startLibp2p(hostConfig(options), options)) as Host
+
+/** Throws the same. */
+export async function startLibp2p<T extends ServiceMap>(
+  config: Libp2pOptions<T>,
+  { listen, announce }: Pick<HostOptions, 'listen' | 'announce'>,
+): Promise<Libp2p<T>> {
+  for (const address of [...listen, ...announce]) checkAddress(address)
   try {
-    return (await createLibp2p(hostConfig(options))) as Host
+    return await createLibp2p(config)
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause)
     // The library tells all addresses with their stacks.
     const why = /Error: ([^\n]+)/.exec(text)?.[1] ?? text
-    throw new NodeError('LISTEN_FAILED', { what: `no peer can listen on ${options.listen.join(', ')}`, why, cause })
+    throw new NodeError('LISTEN_FAILED', { what: `no peer can listen on ${listen.join(', ')}`, why, cause })
   }
 }
 
@@ -90,7 +97,6 @@ export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & R
     streamMuxers: [
       yamux({
         streamOptions: {
-          initialStreamWindowSize: WINDOW_BYTES_FIRST,
           maxStreamWindowSize: WINDOW_BYTES,
           maxReadBufferLength: READ_BUFFER_BYTES,
         },
@@ -103,7 +109,8 @@ export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & R
       maxIncomingPendingConnections: CONNECTIONS_MAX,
     },
     services: {
-      identify: identify({ protocolPrefix: 'wheelwright' }),
+      // Under its usual name, by which other software learns what we speak.
+      identify: identify(),
       ping: ping(),
       pubsub: gossipsub(gossipOptions(network, privateAllowed)),
       dht: kadDHT({

@@ -6,10 +6,10 @@ export const CONNECTIONS_MAX = 300
 
 /**
  * A stream's window grows to this. The read buffer must hold a whole window and what is on its way, or yamux resets the
- * stream: measured with 16 MiB windows over a buffer of 4.
+ * stream: measured with 16 MiB windows over a buffer of 4. It begins at yamux's own 256 KiB: the library takes any other
+ * beginning for the other side's too, and other software then ends the connection.
  */
 export const WINDOW_BYTES = 8 * MIB
-export const WINDOW_BYTES_FIRST = MIB
 export const READ_BUFFER_BYTES = 32 * MIB
 
 /** One gossip RPC: a few of the largest messages together. */

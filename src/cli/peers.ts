@@ -1,0 +1,89 @@
+/** `wheelwright peers`: joins a network as a stranger for some seconds, and tells whom it has met. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PeerId } from '@libp2p/interface'
+import { NodeError } from '../errors.ts'
+import { OPEN_TO_ALL } from '../p2p/admission.ts'
+import { keepConnected } from '../p2p/connect.ts'
+import { type Host, startHost } from '../p2p/host.ts'
+import { PULL_PROTOCOL } from '../p2p/pull/index.ts'
+import { sourcesOf } from './checkpoint-fetch.ts'
+import type { FlagValues } from './command.ts'
+import { type Io, printable, writeJson } from './io.ts'
+import { networkNamed } from './peer-flags.ts'
+import type { PEERS_FLAGS } from './peers-table.ts'
+import { CLOCK, RANDOM, SILENT } from './system.ts'
+
+type PeerSeen = {
+  readonly peerId: string
+  readonly addresses: readonly string[]
+  /** `null` when it did not answer. */
+  readonly latencyMs: number | null
+  readonly protocols: readonly string[]
+  readonly servesCheckpoints: boolean
+}
+
+const SECRET_BYTES = 32
+const PING_MS = 5_000
+
+export async function run(flags: FlagValues<typeof PEERS_FLAGS>, io: Io): Promise<void> {
+  const { subnet, seconds, json } = flags
+  const entries = sourcesOf(flags.entry).flatMap(({ addresses }) => addresses)
+  const network = await networkNamed(subnet)
+  if (entries.length === 0) {
+    throw new NodeError('USAGE', {
+      what: '--entry is missing',
+      why: 'the first peer is met by its address',
+      remedy: 'name an entry peer: --entry ADDRESS',
+    })
+  }
+  const host = await startHost({
+    network,
+    secret: RANDOM.bytes(SECRET_BYTES),
+    listen: [],
+    announce: [],
+    privateAllowed: flags.private,
+    relay: false,
+    admission: OPEN_TO_ALL,
+  })
+  const disconnect = keepConnected({ entries }, { host, clock: CLOCK, log: SILENT })
+  try {
+    await sleep(seconds * 1_000, undefined, { signal: io.signal }).catch(() => undefined)
+    const found = await Promise.all(host.getPeers().map((id) => look(host, id)))
+    if (found.length === 0) throw nobody(entries.length)
+    tell(network, found, { json, io })
+  } finally {
+    disconnect()
+    await host.stop()
+  }
+}
+
+async function look(host: Host, id: PeerId): Promise<PeerSeen> {
+  const { protocols } = await host.peerStore.get(id).catch(() => ({ protocols: [] as string[] }))
+  const latencyMs = await host.services.ping.ping(id, { signal: AbortSignal.timeout(PING_MS) }).catch(() => null)
+  return {
+    peerId: id.toString(),
+    addresses: host.getConnections(id).map(({ remoteAddr }) => remoteAddr.toString()),
+    latencyMs,
+    protocols,
+    servesCheckpoints: protocols.includes(PULL_PROTOCOL),
+  }
+}
+
+function tell(network: string, found: readonly PeerSeen[], { json, io }: { json: boolean; io: Io }): void {
+  if (json) writeJson(io.stdout, { network, peers: found })
+  else io.stdout.write(`${found.map(textOf).join('')}${found.length} of ${network}\n`)
+}
+
+function textOf({ peerId, addresses, latencyMs, protocols, servesCheckpoints }: PeerSeen): string {
+  const latency = latencyMs === null ? 'no answer' : `${latencyMs} ms`
+  const serves = servesCheckpoints ? 'serves checkpoints' : 'serves no checkpoints'
+  const lines = [`${peerId}  ${latency}  ${serves}`, ...addresses, protocols.join(' ')]
+  return `${lines.map(printable).join('\n    ')}\n`
+}
+
+const nobody = (tried: number): NodeError =>
+  new NodeError('PEERS_UNAVAILABLE', {
+    what: tried === 1 ? 'the entry peer does not answer' : `none of ${tried} entry peers answers`,
+    why: 'nobody was met in the time that was given',
+    remedy: 'Check the addresses, and say --private where they are private; `wheelwright doctor --entry` looks closer.',
+  })

@@ -1,0 +1,52 @@
+/**
+ * A peer that stands for itself, in no network: it serves what is in its store, and fetches from peers that were named.
+ *
+ * It speaks two languages: our pull protocol, and the bitswap of every other IPFS software. No gossip, no table of peers:
+ * whom it does not know by address it never meets.
+ */
+import { withBitswap } from '@helia/bitswap'
+import type { Identify } from '@libp2p/identify'
+import type { Libp2p } from '@libp2p/interface'
+import type { Ping } from '@libp2p/ping'
+import type { Clock, Log } from '../ports.ts'
+import { type HostOptions, hostConfig, startLibp2p } from './host.ts'
+import { createPull, type Misdeed, type Pull, servePull } from './pull/index.ts'
+import type { Store, StoreHelia } from './store/index.ts'
+
+export type PublicOptions = Omit<HostOptions, 'network' | 'relay'>
+export type PublicDeps = {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Log
+  /** Hears of every peer that is not asked any more because of what it did. */
+  readonly misbehaved?: (peerId: string, misdeed: Misdeed) => void
+}
+export type PublicHost = Libp2p<{ readonly identify: Identify; readonly ping: Ping }>
+export type PublicPeer = {
+  readonly host: PublicHost
+  readonly pull: Pull
+  /** Its blocks are the store's, and what is not there it asks connected peers for. */
+  readonly helia: StoreHelia
+  readonly stop: () => Promise<void>
+}
+
+/** Throws ADDRESS_INVALID and LISTEN_FAILED. */
+export async function startPublicPeer(options: PublicOptions, { store, ...deps }: PublicDeps): Promise<PublicPeer> {
+  const config = hostConfig({ ...options, network: 'public', relay: false })
+  const { identify, ping } = config.services ?? {}
+  const host = (await startLibp2p({ ...config, services: { identify, ping } } as typeof config, options)) as PublicHost
+  const pull = createPull({ ...deps, libp2p: host, store: store.blocks })
+  const server = await servePull({ ...deps, libp2p: host, store: store.blocks })
+  const helia = Object.assign(store.createHelia(), { libp2p: host })
+  await withBitswap(helia).start()
+  return {
+    host,
+    pull,
+    helia,
+    stop: async () => {
+      await server.close()
+      await helia.stop()
+      await host.stop()
+    },
+  }
+}

@@ -1,0 +1,225 @@
+/** The checkpoint commands as real processes, and other IPFS software in place of one of them. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { withBitswap } from '@helia/bitswap'
+import { type HeliaWithLibp2p, withLibp2pLight } from '@helia/libp2p'
+import { unixfs } from '@helia/unixfs'
+import { CarReader } from '@ipld/car'
+import { identify } from '@libp2p/identify'
+import type { ServiceMap } from '@libp2p/interface'
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createHeliaLight } from 'helia'
+import { fixedSize } from 'ipfs-unixfs-importer/chunker'
+import { CID } from 'multiformats/cid'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+
+const MIB = 1024 ** 2
+const DOOR = fileURLToPath(new URL('../../bin/wheelwright.js', import.meta.url))
+const GIVE_UP_MS = 60_000
+
+let root: string
+let children: ChildProcess[]
+let others: Other[]
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'checkpoint-e2e-'))
+  children = []
+  others = []
+})
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL')
+  await Promise.all(others.map((other) => other.stop()))
+  rmSync(root, { recursive: true, force: true })
+})
+
+const path = (name: string): string => join(root, name)
+
+function start(...words: readonly string[]) {
+  const child = spawn(process.execPath, [DOOR, 'checkpoint', ...words, '--json'], { cwd: root })
+  children.push(child)
+  let out = ''
+  child.stdout.on('data', (text) => {
+    out += text
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+  return { child, ended, out: () => out }
+}
+
+async function run(...words: readonly string[]) {
+  const { ended, out } = start(...words)
+  const exit = await ended
+  return { exit, last: JSON.parse(out().trim().split('\n').at(-1) ?? '') }
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  const startMs = performance.now()
+  while (!isTrue()) {
+    if (performance.now() - startMs > GIVE_UP_MS) throw new Error('it did not happen')
+    await sleep(5)
+  }
+}
+
+async function serve(dir: string): Promise<{ readonly address: string; readonly stop: () => Promise<number | null> }> {
+  const { child, ended, out } = start('serve', '--dir', dir, '--listen', '/ip4/127.0.0.1/tcp/0')
+  await until(() => out().includes('\n'))
+  const { peerId, addrs } = JSON.parse(out())
+  expect(addrs[0]).toContain(`/p2p/${peerId}`)
+  return {
+    address: addrs[0],
+    stop: () => {
+      child.kill('SIGTERM')
+      return ended
+    },
+  }
+}
+
+/** Not twice the same MiB, or fewer bytes would move than the file has. */
+function makeFile(name: string, bytes: number): string {
+  writeFileSync(path(name), randomBytes(bytes))
+  return path(name)
+}
+
+async function sha256Of(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const part of createReadStream(file)) hash.update(part as Uint8Array)
+  return hash.digest('hex')
+}
+
+const blocksIn = (dir: string): number => {
+  try {
+    return readdirSync(join(dir, 'open'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.data'),
+    ).length
+  } catch {
+    return 0 // it was not made yet, or changes at this moment
+  }
+}
+
+test('a checkpoint is added, served, and fetched by another process', async () => {
+  const file = makeFile('f.bin', 20 * MIB + 1)
+  const { last: added } = await run('add', file, '--dir', path('a'))
+  const server = await serve(path('a'))
+  const { exit, last } = await run('get', added.cid, '--from', server.address, '--out', 'g.bin', '--dir', path('b'))
+  expect(exit).toBe(0)
+  expect(last).toMatchObject({ cid: added.cid, bytes: 20 * MIB + 1, sha256: await sha256Of(file), dropped: [] })
+  expect(last.receivedBytes).toBeLessThan(1.02 * added.bytes)
+  expect(await sha256Of(path('g.bin'))).toBe(added.sha256)
+  const inUse = await run('ls', '--dir', path('a'))
+  expect([inUse.exit, inUse.last.error.code]).toEqual([4, 'DATA_IN_USE'])
+  expect(await server.stop()).toBe(0)
+})
+
+test('a fetch that is killed with -9 leaves no file, and goes on where it was', async () => {
+  const file = makeFile('f.bin', 256 * MIB)
+  const { last: added } = await run('add', file, '--dir', path('a'))
+  const server = await serve(path('a'))
+  const words = ['get', added.cid, '--from', server.address, '--out', 'g.bin', '--dir', path('b')]
+  const { child, ended } = start(...words)
+  await until(() => blocksIn(path('b')) > 40)
+  child.kill('SIGKILL')
+  await ended
+  expect(readdirSync(root)).not.toContain('g.bin')
+  const here = blocksIn(path('b'))
+  expect(here).toBeLessThan(257)
+  const { exit, last } = await run(...words)
+  expect(exit).toBe(0)
+  expect(last.receivedBytes).toBeLessThanOrEqual((257 - here) * MIB)
+  expect(last.sha256).toBe(added.sha256)
+  expect(await sha256Of(path('g.bin'))).toBe(added.sha256)
+})
+
+test('two servers of one checkpoint, of which one is not there', async () => {
+  const file = makeFile('f.bin', 8 * MIB)
+  const { last: added } = await run('add', file, '--dir', path('a'))
+  const server = await serve(path('a'))
+  const gone = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
+  const words = ['--out', 'g.bin', '--dir', path('b')]
+  expect((await run('get', added.cid, '--from', `${gone},${server.address}`, ...words)).exit).toBe(0)
+  const refused = await run('get', added.cid, '--from', gone, '--dir', path('c'))
+  expect([refused.exit, refused.last.error.code]).toEqual([5, 'BLOB_UNAVAILABLE'])
+})
+
+test('who is not allowed gets nothing', async () => {
+  const { last: added } = await run('add', makeFile('f.bin', MIB), '--dir', path('a'))
+  const allowed = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
+  const { child, out } = start('serve', '--dir', path('a'), '--listen', '/ip4/127.0.0.1/tcp/0', '--allow', allowed)
+  await until(() => out().includes('\n'))
+  const [address] = JSON.parse(out()).addrs
+  const refused = await run('get', added.cid, '--from', address, '--dir', path('b'))
+  expect([refused.exit, refused.last.error.code]).toEqual([5, 'BLOB_UNAVAILABLE'])
+  child.kill()
+})
+
+test('a CAR of ours is read by @ipld/car, and goes into another store', async () => {
+  const { last: added } = await run('add', makeFile('f.bin', 5 * MIB + 3), '--dir', path('a'))
+  expect((await run('export', added.cid, '--out', 'f.car', '--dir', path('a'))).exit).toBe(0)
+  const reader = await CarReader.fromBytes(readFileSync(path('f.car')))
+  expect((await reader.getRoots()).map(String)).toEqual([added.cid])
+  let bytes = 0
+  for await (const block of reader.blocks()) {
+    expect(Buffer.from(block.cid.multihash.digest).equals(createHash('sha256').update(block.bytes).digest())).toBe(true)
+    bytes += block.bytes.length
+  }
+  expect(bytes).toBeGreaterThan(5 * MIB + 3)
+  expect((await run('import', 'f.car', '--dir', path('b'), '--pin', 'base')).last.roots).toEqual([added.cid])
+  expect((await run('get', added.cid, '--out', 'g.bin', '--dir', path('b'))).last.sha256).toBe(added.sha256)
+})
+
+type Other = HeliaWithLibp2p<ServiceMap>
+
+/** An IPFS node that has nothing of ours: plain Helia over plain libp2p. */
+async function createOther(): Promise<Other> {
+  const libp2p = {
+    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: { identify: identify() },
+  }
+  const other = withBitswap(
+    withLibp2pLight<ReturnType<typeof createHeliaLight>, ServiceMap>(createHeliaLight(), libp2p),
+  )
+  await other.start()
+  others.push(other)
+  return other
+}
+
+test('other IPFS software fetches ours by its CID', async () => {
+  const { last: added } = await run('add', makeFile('f.bin', 12 * MIB + 9), '--dir', path('a'))
+  const server = await serve(path('a'))
+  const other = await createOther()
+  await other.libp2p.dial(multiaddr(server.address))
+  const hash = createHash('sha256')
+  for await (const part of unixfs(other).cat(CID.parse(added.cid))) hash.update(part)
+  expect(hash.digest('hex')).toBe(added.sha256)
+})
+
+const FORMS = [
+  ['as it does by itself', {}],
+  ['in chunks of 256 KiB', { chunker: fixedSize({ chunkSize: 262_144 }) }],
+  ['with leaves inside nodes', { chunker: fixedSize({ chunkSize: 262_144 }), rawLeaves: false }],
+  ['under CIDs of version 0', { cidVersion: 0, rawLeaves: false }],
+] as const
+
+test.each(FORMS)('we fetch what other IPFS software has added %s', async (_, form) => {
+  const other = await createOther()
+  const content = randomBytes(9 * MIB + 77)
+  const cid = await unixfs(other).addBytes(content, form)
+  const [address] = other.libp2p.getMultiaddrs()
+  const { exit, last } = await run('get', String(cid), '--from', String(address), '--out', 'g.bin', '--dir', path('b'))
+  expect([exit, last.bytes]).toEqual([0, content.length])
+  expect(last.sha256).toBe(createHash('sha256').update(content).digest('hex'))
+  expect(readFileSync(path('g.bin')).equals(content)).toBe(true)
+
+  // And we serve it on in that form, to one another as well.
+  const server = await serve(path('b'))
+  const again = await run('get', String(cid), '--from', server.address, '--dir', path('c'))
+  expect(again.last.sha256).toBe(last.sha256)
+})
