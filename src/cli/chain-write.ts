@@ -17,12 +17,33 @@ type KeyFlags = FlagValues<typeof COLD_FLAGS>
 const DATA_BYTES_MAX = 128
 const RAO_PER_TAO = 1_000_000_000
 
+/** The price may rise until it lands, but not by more than this: then nothing is paid. */
+const PRICE_PERCENT = 120n
+
+/** At the price of the moment. Runtimes that know no limit take whatever the price is by then. */
 export const register = (flags: KeyFlags, io: Io): Promise<void> =>
-  call(flags, io, 'registered', (hotkey) => ({
-    pallet: 'subtensorModule',
-    name: 'burnedRegister',
-    args: [flags.netuid, `0x${hotkey}`],
-  }))
+  withChain(
+    flags,
+    io,
+    async ({ chain, signal, best, hotkey }) => {
+      const { price, isLimited } = await chain.link.use(
+        async (api) => ({
+          price: BigInt((await api.query['subtensorModule']?.['burn']?.(flags.netuid))?.toString() ?? 0),
+          isLimited: api.tx['subtensorModule']?.['registerLimit'] !== undefined,
+        }),
+        { signal },
+      )
+      const args = [flags.netuid, `0x${hotkey}`]
+      const limit = String((price * PRICE_PERCENT) / 100n)
+      const effect: Effects['call'] = isLimited
+        ? { pallet: 'subtensorModule', name: 'registerLimit', args: [...args, limit] }
+        : { pallet: 'subtensorModule', name: 'burnedRegister', args }
+      const landing = await chain.write({ kind: 'call', effect }, { lastBlock: best + COMMAND_BLOCKS, signal })
+      const tao = Number(price) / RAO_PER_TAO
+      tell(flags.json, io, `registered for about ${tao} TAO`, landing, { done: 'registered', tao })
+    },
+    'coldkey',
+  )
 
 export const stake = (flags: FlagValues<typeof STAKE_FLAGS>, io: Io): Promise<void> =>
   call(flags, io, `staked ${flags.amount} TAO`, (hotkey) => ({
