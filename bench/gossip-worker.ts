@@ -1,5 +1,6 @@
 /** One peer of the gossip bench, in a process of its own: it says what it is told to, and tells what it heard and when. */
 import * as sr25519 from '@scure/sr25519'
+import { SYSTEM } from '../src/chain/system.ts'
 import { OPEN_TO_ALL } from '../src/p2p/admission.ts'
 import { keepConnected } from '../src/p2p/connect.ts'
 import { createGossip } from '../src/p2p/gossip.ts'
@@ -7,6 +8,8 @@ import { startHost } from '../src/p2p/host.ts'
 import { topicOf } from '../src/protocol/gossip.ts'
 import { ACCEPT, reject } from '../src/protocol/verdict.ts'
 import { concat } from '../src/util/bytes.ts'
+
+const { clock, log } = SYSTEM
 
 export type Order =
   | { readonly type: 'start'; readonly entry: string; readonly network: string }
@@ -22,8 +25,6 @@ export type Report =
 const MESSAGE_BYTES = 1_024
 const SIGNATURE_BYTES = 64
 const never = new AbortController().signal
-const clock = { now: () => performance.now(), setTimeout, clearTimeout }
-const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const tell = (report: Report): void => void process.send?.(report)
 const secret = sr25519.secretFromSeed(new Uint8Array(32).fill(7))
 const publicKey = sr25519.getPublicKey(secret)

@@ -5,9 +5,12 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { SYSTEM } from '../src/chain/system.ts'
 import { startEntryPeer } from '../src/p2p/entry.ts'
 import type { Order, Report } from './gossip-worker.ts'
 import { type Result, resultOf } from './harness.ts'
+
+const { clock, log } = SYSTEM
 
 const PEERS = 20
 const MESSAGES = 300
@@ -18,8 +21,6 @@ const KNOWN_MIN = 8
 const SETTLE_MS = 5_000
 const GIVE_UP_MS = 60_000
 const NETWORK = 'bafyreic4uuhk4e4i4dnzw5hgl33vkdtj7ho2mek5d2dklidzgxassbty3y'
-const clock = { now: () => performance.now(), setTimeout, clearTimeout }
-const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 export async function gossipResults(): Promise<readonly Result[]> {
   const secret = crypto.getRandomValues(new Uint8Array(32))

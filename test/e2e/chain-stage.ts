@@ -6,18 +6,13 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { type ChainClient, type ChainOptions, createChain } from '../../src/chain/client.ts'
 import { createDevChain, type DevChain, type DevChainOptions } from '../../src/chain/dev/index.ts'
 import type { Signer } from '../../src/chain/sign.ts'
+import { SYSTEM } from '../../src/chain/system.ts'
 import { developmentSigner } from '../../src/chain/uri.ts'
 import type { Log } from '../../src/ports.ts'
 import { toHex } from '../../src/util/bytes.ts'
 
-export const SILENT: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-}
-const clock = { now: () => performance.now(), setTimeout, clearTimeout }
-const random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) }
+const { clock, random } = SYSTEM
+export const SILENT = SYSTEM.log
 
 const STAKE = 1_000_000_000_000n
 export const NETUID = 1

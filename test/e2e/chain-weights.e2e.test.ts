@@ -10,10 +10,13 @@ import type { Context } from '../../src/chain/dev/define.ts'
 import { createDevChain, type DevChain } from '../../src/chain/dev/index.ts'
 import { BeaconConfig, LastStoredRound } from '../../src/chain/dev/pallet/drand.ts'
 import * as s from '../../src/chain/dev/pallet/subtensor/storage.ts'
+import { SYSTEM } from '../../src/chain/system.ts'
 import { pointOf, QUICKNET } from '../../src/chain/tlock.ts'
 import { weights } from '../../src/cli/chain-write.ts'
 import { hexBytes, toHex } from '../../src/util/bytes.ts'
 import { createSigners, hotkeyOf, NETUID, SILENT, untilHeard } from './chain-stage.ts'
+
+const { clock, random } = SYSTEM
 
 const signers = await createSigners()
 const [alice, bob] = signers
@@ -22,8 +25,6 @@ const PUBLIC_KEY = bls12_381.G2.Point.BASE.multiply(SECRET).toBytes(true)
 const signatureOf = (round: bigint): string => `0x${toHex(pointOf(round).multiply(SECRET).toBytes(true))}`
 
 const signal = AbortSignal.timeout(60_000)
-const clock = { now: () => performance.now(), setTimeout, clearTimeout }
-const random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) }
 const TEMPO = 8
 /** The owner is 0, Alice 1. */
 const UID = 2

@@ -9,14 +9,15 @@ import type { DevChain, DevChainOptions } from '../../src/chain/dev/index.ts'
 import { Account } from '../../src/chain/dev/pallet/system.ts'
 import { extrinsicsOf } from '../../src/chain/fate.ts'
 import { hashAt } from '../../src/chain/read.ts'
+import { SYSTEM } from '../../src/chain/system.ts'
 import type { Write } from '../../src/chain/write.ts'
 import { toHex, utf8 } from '../../src/util/bytes.ts'
 import { createProxy, type Lie } from './chain-proxy.ts'
 import { createSigners, createSubnetChain, hotkeyOf, NETUID, SILENT, untilHeard } from './chain-stage.ts'
 
+const { clock, random } = SYSTEM
+
 const [alice] = await createSigners()
-const clock = { now: () => performance.now(), setTimeout, clearTimeout }
-const random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) }
 const patience = () => AbortSignal.timeout(30_000)
 /** Nothing here is silent by itself. */
 const BLOCK_MS = 600_000

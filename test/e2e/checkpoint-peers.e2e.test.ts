@@ -1,6 +1,7 @@
 /** `wheelwright peers` and `doctor` against an entry peer, a peer that serves, and a chain. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { SYSTEM } from '../../src/chain/system.ts'
 import { main } from '../../src/cli/main.ts'
 import { startEntryPeer } from '../../src/p2p/entry.ts'
 import { startPeer } from '../../src/p2p/peer.ts'
@@ -9,7 +10,8 @@ import { createFakeIo } from '../cli/fake-io.ts'
 import { SILENT } from './chain-stage.ts'
 import { NETWORK } from './p2p-stage.ts'
 
-const clock = { now: () => performance.now(), setTimeout, clearTimeout }
+const { clock } = SYSTEM
+
 const secret = () => crypto.getRandomValues(new Uint8Array(32))
 const place = { network: NETWORK, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], privateAllowed: true }
 

@@ -1,6 +1,7 @@
 /** Peers that know nothing but an entry peer find one another through it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { SYSTEM } from '../../src/chain/system.ts'
 import { keepConnected } from '../../src/p2p/connect.ts'
 import { startEntryPeer } from '../../src/p2p/entry.ts'
 import { ACCEPT } from '../../src/protocol/verdict.ts'
@@ -9,7 +10,8 @@ import { never } from '../contracts/harness.ts'
 import { SILENT } from './chain-stage.ts'
 import { createPeer, NETWORK, stopAll } from './p2p-stage.ts'
 
-const clock = { now: () => performance.now(), setTimeout, clearTimeout }
+const { clock } = SYSTEM
+
 const PEERS = 6
 const GIVE_UP_MS = 30_000
 

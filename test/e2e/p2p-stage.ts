@@ -1,13 +1,15 @@
 /** Real hosts on loopback, joined to one another. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { SYSTEM } from '../../src/chain/system.ts'
 import { type Admission, OPEN_TO_ALL } from '../../src/p2p/admission.ts'
 import { createGossip, type Gossip } from '../../src/p2p/gossip.ts'
 import { type Host, startHost } from '../../src/p2p/host.ts'
 import { MESSAGE_KINDS } from '../../src/protocol/envelope.ts'
 import { topicOf } from '../../src/protocol/gossip.ts'
 
+const { clock } = SYSTEM
+
 export const NETWORK = 'bafyreic4uuhk4e4i4dnzw5hgl33vkdtj7ho2mek5d2dklidzgxassbty3y'
-const clock = { now: () => performance.now(), setTimeout, clearTimeout }
 
 export type StageOptions = { readonly network?: string; readonly admission?: Admission }
 export type Peer = { readonly host: Host; readonly gossip: Gossip }
