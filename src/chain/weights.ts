@@ -71,6 +71,7 @@ export function createWeights(account: WeightsAccount, deps: WeightsDeps): Weigh
     revealDue: async (opts) => {
       if (desk.debts.all().length === 0) return
       const { state, block } = await finalisedState(link, opts)
+      await settleUnlanded(desk, state)
       await settleTimelocked(desk, state, block)
       await revealHashed(desk, state, block, opts)
     },
@@ -80,7 +81,7 @@ export function createWeights(account: WeightsAccount, deps: WeightsDeps): Weigh
 /** What every step of it needs. */
 type Desk = WeightsAccount &
   WeightsDeps & {
-    /** Hashes that are on their way to the chain. */
+    /** Hashes and ciphertexts that are on their way to the chain. */
     readonly committing: Set<string>
   }
 
@@ -173,6 +174,7 @@ async function commitTimelocked(desk: Desk, vector: Vector, opts: Opts): Promise
     const { effect, epochEnd } = await sealVector(desk, vector, opts)
     const { commit, round } = effect
     const debt: OwedByChain = { uids, values, commit, round, block: null }
+    desk.committing.add(commit)
     await debts.add(debt)
     try {
       const lastBlock = Math.min(opts.lastBlock, epochEnd)
@@ -185,6 +187,8 @@ async function commitTimelocked(desk: Desk, vector: Vector, opts: Opts): Promise
       const isEpochOver = error instanceof NodeError && error.code === 'WINDOW_MISSED' && epochEnd < opts.lastBlock
       if (!isRoundOver(error) && !isEpochOver) throw error
       log.warn('timelocked weights are sealed anew', { round, why: isEpochOver ? 'the epoch' : 'the round' })
+    } finally {
+      desk.committing.delete(commit)
     }
   }
 }
@@ -215,6 +219,16 @@ async function sealVector(
 /** The pool knows it by a number, a block by a name. */
 const isRoundOver = (error: unknown): boolean =>
   error instanceof NodeError && (error.data['custom'] === '15' || error.message.includes('InvalidRevealRound'))
+
+/** Of an earlier run that ended on the way: the chain has it, or it will never have it, or its bytes may still land. */
+async function settleUnlanded({ netuid, hotkey, debts, committing, writer }: Desk, state: State): Promise<void> {
+  for (const debt of debts.all()) {
+    if (!('commit' in debt) || debt.block !== null || committing.has(debt.commit)) continue
+    const held = (await readSealed(state, netuid, hotkey)).find(({ commit }) => commit === debt.commit)
+    if (held !== undefined) await debts.change(debt, { ...debt, block: held.block })
+    else if (writer.pending().length === 0) await debts.drop([debt], null)
+  }
+}
 
 type LandedByChain = OwedByChain & { readonly block: number }
 

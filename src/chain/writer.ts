@@ -7,6 +7,7 @@
  */
 import { NodeError } from '../errors.ts'
 import type { Cancel, Landing, Log } from '../ports.ts'
+import { withoutPrefix } from '../util/bytes.ts'
 import { createQueue } from '../util/queue.ts'
 import { createHeads, type Fate, follow, laterIfAway } from './fate.ts'
 import type { Journal, Sent } from './journal.ts'
@@ -61,7 +62,7 @@ const keyOf = ({ kind, effect }: Pick<Sent, 'kind' | 'effect'>): string => JSON.
 async function settleJournal(deps: WriterDeps, recovered: Map<string, Landing>, { signal }: Opts): Promise<void> {
   const { journal, log } = deps
   if (journal.open().length === 0) return
-  const genesis = await patiently(deps, async (api) => api.genesisHash.toHex().slice(2), { signal })
+  const genesis = await patiently(deps, async (api) => withoutPrefix(api.genesisHash.toHex()), { signal })
   for (const entry of journal.open().filter((sent) => sent.genesis === genesis)) {
     const fate = await follow(deps, entry, 'known', { signal })
     log.info('a write of an earlier run was settled', { kind: entry.kind, fate: fate.is })

@@ -36,7 +36,10 @@ export const createLocalGround =
   async (founders, preset) => {
     const dev = await createDevChain({ blockMs, port, ...genesisOf(founders, PRESETS[preset]) })
     const clients = new Map<string, ChainClient>()
-    const peers = await createLocalPeers()
+    const peers = await createLocalPeers().catch(async (error: unknown) => {
+      await dev.stop()
+      throw error
+    })
     const stop = async (): Promise<void> => {
       await peers.stop()
       for (const client of clients.values()) client.stop()
@@ -49,7 +52,6 @@ export const createLocalGround =
         ...peers,
         address: dev.url,
         clock: CLOCK,
-        blockMs,
         genesis: genesis[0] as string,
         startBlock: dev.head().number + JOIN_BLOCKS + Math.ceil(JOIN_MS / blockMs),
         lagBlocks: LAG_BLOCKS,

@@ -19,7 +19,6 @@ export type Ground = {
   /** Where others reach the chain; `null` when it is in memory. */
   readonly address: string | null
   readonly clock: Clock
-  readonly blockMs: number
   /** Of the chain. */
   readonly genesis: string
   /** What is written now is final before this block. */
@@ -73,7 +72,6 @@ export const createVirtualGround =
     return {
       address: null,
       clock,
-      blockMs,
       genesis: chain.genesis,
       startBlock: START_BLOCK,
       lagBlocks: 0,

@@ -51,7 +51,7 @@ export type World = {
   /** One block, and everything that follows from it. */
   readonly step: () => Promise<void>
   readonly head: () => number
-  /** The last block of which everybody here has seen that it is final, and done what follows from it. */
+  /** The last block of which everybody has seen that it is final, and had the ground's time to do what follows from it. */
   readonly past: () => number
   /** A root that a node here has stored, for whoever tells the story. */
   readonly rootOf: (cid: string) => Root | null

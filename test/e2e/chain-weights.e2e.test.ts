@@ -1,5 +1,5 @@
 /** Weights by commit-reveal against the development chain, where the test itself is the beacon. */
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,7 +14,7 @@ import { SYSTEM } from '../../src/chain/system.ts'
 import { pointOf, QUICKNET } from '../../src/chain/tlock.ts'
 import { weights } from '../../src/cli/chain-write.ts'
 import { hexBytes, toHex } from '../../src/util/bytes.ts'
-import { createSigners, hotkeyOf, NETUID, SILENT, untilHeard } from './chain-stage.ts'
+import { createSigners, createSubnetChain, hotkeyOf, NETUID, SILENT, untilHeard } from './chain-stage.ts'
 
 const { clock, random } = SYSTEM
 
@@ -237,3 +237,24 @@ test("`chain weights` encrypts to drand's own key and ends when the weights stan
   }
   return stage(work, { tempo: 30, nowMs, publicKey: hexBytes(QUICKNET.publicKey) })
 }, 60_000)
+
+test('a timelocked commit of a run that ended before it was sent does not stay owed', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'wheelwright-'))
+  const lost = { uids: [1], values: [1], commit: 'ab', round: '1', block: null }
+  writeFileSync(join(dir, `${bob.address}.${NETUID}.reveals`), JSON.stringify([lost]))
+  const dev = await createSubnetChain(signers, {})
+  const options = { endpoints: [dev.url], genesis: null, netuid: NETUID, blockMs: 600_000, dir }
+  const client = await createChain(options, { signer: bob, clock, random, log: SILENT })
+  try {
+    await untilHeard(client, dev)
+    expect(client.weights?.owed()).toHaveLength(1)
+    for (let i = 0; i < 20 && client.weights?.owed().length !== 0; i++) {
+      await sleep(40)
+      await dev.seal()
+    }
+    expect(client.weights?.owed()).toEqual([])
+  } finally {
+    client.stop()
+    await dev.stop()
+  }
+}, 30_000)
