@@ -1,0 +1,81 @@
+/**
+ * A graph made ready to run by onnxruntime: the only place that imports it.
+ *
+ * A run computes on the calling thread until it is done, so whoever must not stall calls from a worker.
+ */
+import { posix } from 'node:path'
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
+import { assert } from '../../util/assert.ts'
+import { fixed, type Graph } from '../graph/graph.ts'
+import type { Tensor } from '../graph/interpret.ts'
+import { optimise } from '../graph/pass.ts'
+import { emit } from '../onnx/emit.ts'
+import { writeOnnx } from '../onnx/write.ts'
+
+export const DEVICES = ['cpu', 'webgpu', 'cuda'] as const
+export type Device = (typeof DEVICES)[number]
+
+export type SessionOptions = {
+  readonly device: Device
+  /** Of the CPU; what another device leaves to it runs there too. */
+  readonly threads: number
+}
+
+export type Feeds = ReadonlyMap<string, Tensor>
+export type Session = {
+  /** `into`: where to write an output instead of making room for it. */
+  readonly run: (feeds: Feeds, into?: Feeds) => Promise<ReadonlyMap<string, Tensor>>
+  readonly release: () => Promise<void>
+}
+
+const ORT_TYPES = { f32: 'float32', i64: 'int64', bool: 'bool' } as const
+const DTYPES = { float32: 'f32', int64: 'i64', bool: 'bool' } as const
+
+export async function createSession(graph: Graph, { device, threads }: SessionOptions): Promise<Session> {
+  const optimised = optimise(graph)
+  const model = writeOnnx(emit(optimised, { contrib: device === 'cpu' }))
+  const session = await InferenceSession.create(model, {
+    executionProviders: [device],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    extra: { session: { intra_op: { allow_spinning: '0' }, ...mapping(optimised) } },
+  })
+  const outputs = optimised.outputs.map(({ name }) => name)
+  return {
+    run: async (feeds, into = new Map()) => {
+      const fetches = Object.fromEntries(outputs.map((name) => [name, ortOf(into.get(name))]))
+      const made = await session.run(ortFeeds(feeds), fetches)
+      return new Map(outputs.map((name) => [name, tensorOf(made[name] as OrtTensor)]))
+    },
+    release: () => session.release(),
+  }
+}
+
+/**
+ * Weights that lie in files are mapped: without copies in another layout, and without constants worked out in advance, the
+ * system keeps their pages and may drop them again.
+ */
+function mapping({ constants }: Graph): Readonly<Record<string, unknown>> {
+  const folders = new Set(constants.flatMap(({ data }) => (data.at === 'file' ? [posix.dirname(data.path)] : [])))
+  const [folder, ...others] = folders
+  assert(others.length === 0, 'a session maps files of one folder')
+  if (folder === undefined) return {}
+  return { disable_prepacking: '1', model_external_initializers_file_folder_path: folder }
+}
+
+function ortFeeds(feeds: Feeds): Record<string, OrtTensor> {
+  return Object.fromEntries([...feeds].map(([name, tensor]) => [name, ortOf(tensor) as OrtTensor]))
+}
+
+function ortOf(tensor: Tensor | undefined): OrtTensor | null {
+  if (tensor === undefined) return null
+  const { dtype, shape, data } = tensor
+  assert(dtype === 'f32' || dtype === 'i64' || dtype === 'bool', 'weights of half precision are constants, never fed')
+  return new OrtTensor(ORT_TYPES[dtype], data as Float32Array, shape)
+}
+
+function tensorOf({ type, dims, data }: OrtTensor): Tensor {
+  assert(type === 'float32' || type === 'int64' || type === 'bool', `a graph puts out numbers, not ${type}`)
+  return { dtype: DTYPES[type], shape: fixed(dims), data: data as Tensor['data'] }
+}
