@@ -268,6 +268,16 @@ export const ERRORS = {
     means: 'A file that should be safetensors has a header that is not, or another length than its header says.',
     remedy: 'Save the model again; files of the usual libraries pass.',
   },
+  MODEL_UNSUPPORTED: {
+    exit: EXIT.input,
+    means: 'A model is of a kind that the engine cannot build.',
+    remedy: 'Use a model of one of the families that `wheelwright model inspect --help` lists.',
+  },
+  MODEL_MALFORMED: {
+    exit: EXIT.input,
+    means: 'The files of a model contradict each other, or lack something.',
+    remedy: 'Fetch or save the model again; config.json and the tensors must be of one model.',
+  },
   EVALUATION_LATE: {
     exit: EXIT.unsettled,
     means: 'A part of the evaluation did not end in its share of the phase; what was not measured has no score.',

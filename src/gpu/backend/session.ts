@@ -39,7 +39,7 @@ export async function createSession(graph: Graph, { device, threads }: SessionOp
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    extra: { session: { intra_op: { allow_spinning: '0' }, ...mapping(optimised) } },
+    extra: mapping(optimised),
   })
   const outputs = optimised.outputs.map(({ name }) => name)
   return {
@@ -53,15 +53,23 @@ export async function createSession(graph: Graph, { device, threads }: SessionOp
 }
 
 /**
- * Weights that lie in files are mapped: without copies in another layout, and without constants worked out in advance, the
- * system keeps their pages and may drop them again.
+ * Weights that lie in files are mapped. Beyond this much of them nothing is copied into another layout or worked out in
+ * advance: the system keeps their pages and may drop them again. Below, the copies are worth a tenth of the time.
  */
+const COPIED_BYTES_MAX = 512 * 2 ** 20
+
 function mapping({ constants }: Graph): Readonly<Record<string, unknown>> {
-  const folders = new Set(constants.flatMap(({ data }) => (data.at === 'file' ? [posix.dirname(data.path)] : [])))
-  const [folder, ...others] = folders
+  const files = constants.flatMap(({ data }) => (data.at === 'file' ? [data] : []))
+  const [folder, ...others] = new Set(files.map(({ path }) => posix.dirname(path)))
   assert(others.length === 0, 'a session maps files of one folder')
-  if (folder === undefined) return {}
-  return { disable_prepacking: '1', model_external_initializers_file_folder_path: folder }
+  const session = { intra_op: { allow_spinning: '0' } }
+  if (folder === undefined) return { session }
+  const mapped = { ...session, model_external_initializers_file_folder_path: folder }
+  if (files.reduce((sum, { bytes }) => sum + bytes, 0) <= COPIED_BYTES_MAX) return { session: mapped }
+  return {
+    session: { ...mapped, disable_prepacking: '1' },
+    optimization: { disable_specified_optimizers: 'ConstantFolding' },
+  }
 }
 
 function ortFeeds(feeds: Feeds): Record<string, OrtTensor> {

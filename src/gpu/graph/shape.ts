@@ -136,7 +136,12 @@ export const shapeRules: { readonly [K in Op]: ShapeRule<K> } = {
     return [{ dtype, shape: replaced(shape, axis, sum(inputs.map((kind) => kind.shape[axis] as Dim))) }]
   },
   Cast: ([x], { to }) => [{ dtype: to, shape: (x as Kind).shape }],
-  Gather: ([table, index]) => [f32([...demand(index as Kind, 'i64'), ...demand(table as Kind, 'f32', 2).slice(1)])],
+  // Of any dtype, so that only the rows that are wanted are widened.
+  Gather: ([table, index]) => {
+    const { dtype, shape } = table as Kind
+    assert(shape.length === 2, 'a table has rows')
+    return [{ dtype, shape: [...demand(index as Kind, 'i64'), ...shape.slice(1)] }]
+  },
   ScatterAdd: ([index, rows], { size }) => {
     const [n, [m, width]] = [demand(index as Kind, 'i64', 1)[0], demand(rows as Kind, 'f32', 2)]
     assert(n === m, 'every row has its index')
