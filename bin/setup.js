@@ -109,6 +109,8 @@ function install(at) {
   const flags = ['--include=dev', '--include=optional', '--no-global', '--no-dry-run', '--no-engine-strict']
   const run = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...flags], {
     cwd: at,
+    // onnxruntime-node would fetch hundreds of megabytes of CUDA, from elsewhere; `wheelwright doctor` says how to get them.
+    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
     stdio: ['ignore', 2, 2], // stdout belongs to the command that was asked for
     shell: process.platform === 'win32', // npm is a .cmd file there
   })

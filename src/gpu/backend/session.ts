@@ -23,6 +23,8 @@ export type SessionOptions = {
 
 export type Feeds = ReadonlyMap<string, Tensor>
 export type Session = {
+  /** What has to be fed. */
+  readonly inputs: Graph['inputs']
   /** `into`: where to write an output instead of making room for it. */
   readonly run: (feeds: Feeds, into?: Feeds) => Promise<ReadonlyMap<string, Tensor>>
   readonly release: () => Promise<void>
@@ -43,6 +45,7 @@ export async function createSession(graph: Graph, { device, threads }: SessionOp
   })
   const outputs = optimised.outputs.map(({ name }) => name)
   return {
+    inputs: optimised.inputs,
     run: async (feeds, into = new Map()) => {
       const fetches = Object.fromEntries(outputs.map((name) => [name, ortOf(into.get(name))]))
       const made = await session.run(ortFeeds(feeds), fetches)

@@ -102,7 +102,13 @@ const formsOf = ({ op, one }: Core) => ({
   cast: (x: Value, to: Dtype) => (x.dtype === to ? x : one('Cast', [x], { to })),
 })
 
-const routingOf = ({ op, one }: Core) => ({
+const routingOf = ({ op, one, numbers }: Core) => ({
+  /** The place of each id in `listed`, or `otherwise`. */
+  lookUp: (otherwise: number, listed: readonly number[], size: number, ids: Value): Value => {
+    const places = Array.from({ length: size }, (_, id) => (listed.includes(id) ? listed.indexOf(id) : otherwise))
+    const table = numbers(BigInt64Array.from(places, BigInt), [size, 1])
+    return one('Reshape', [one('Gather', [table, ids], {})], { shape: ids.shape })
+  },
   gather: (table: Value, index: Value) => one('Gather', [table, index], {}),
   takeAlong: (x: Value, index: Value) => one('TakeAlong', [x, index], {}),
   putAlong: (index: Value, values: Value, size: number) => one('PutAlong', [index, values], { size }),

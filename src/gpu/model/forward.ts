@@ -73,15 +73,26 @@ export function createForward(
       return shared.gated ? b.mul(b.sigmoid(b.linear(h, weigh(layout.sharedGate(layer)))), y) : y
     },
     route: (h: Value, layer: number): Routing => route(b, model, h, weigh(layout.router(layer)), rows),
-    /** What the chosen experts add. */
-    experts: (h: Value, routing: Routing, layer: number): Value => {
+    /** What the chosen experts add; without those that are left out. */
+    experts: (h: Value, routing: Routing, layer: number, without: ReadonlySet<number> = new Set()): Value => {
       const { experts, chosen } = model.mixture
-      const names = Array.from({ length: experts }, (_, expert) => `rows.${layer}.${expert}`)
+      const kept = Array.from({ length: experts }, (_, expert) => expert).filter((expert) => !without.has(expert))
+      const names = kept.map((expert) => `rows.${layer}.${expert}`)
       const flat = b.reshape(routing.ids, rows * chosen)
-      const [order, place] = b.order(flat)
-      const counts = b.count(flat, experts)
-      const parts = b.splitRows(b.route(h, order, place, chosen), counts, names)
-      const made = parts.map((part, expert) => gated(part, layout.expert(layer, expert)))
+      // Rows of experts that are left out go together into one more part, which comes back as zeros.
+      const isWhole = without.size === 0
+      const bins = isWhole ? flat : b.lookUp(kept.length, kept, experts, flat)
+      const [order, place] = b.order(bins)
+      const counts = b.count(bins, isWhole ? experts : kept.length + 1)
+      const parts = b.splitRows(
+        b.route(h, order, place, chosen),
+        counts,
+        isWhole ? names : [...names, `rows.${layer}.none`],
+      )
+      const made = parts.map((part, i) => {
+        const expert = kept[i]
+        return expert === undefined ? b.mul(part, b.scalar(0)) : gated(part, layout.expert(layer, expert))
+      })
       const back = b.route(b.joinRows(counts, made, rows * chosen), place, order, 1)
       const weighted = b.mul(b.reshape(back, rows, chosen, model.width), b.reshape(routing.weights, rows, chosen, 1))
       return b.sum(weighted, [1])

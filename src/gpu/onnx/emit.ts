@@ -306,9 +306,8 @@ export const emitRules: { readonly [K in Op]: EmitRule<K> } = {
   CrossEntropy: (e, node) => {
     const [logits, targets] = inputsOf(e, node) as [string, string]
     const [loss, logP] = outputsOf(e, node) as [string, string]
-    const [rows] = fixedShape(node.inputs[1] as Value) as [number]
     e.add('LogSoftmax', [logits], [logP], { axis: int(-1) })
-    const at = e.step('GatherElements', [logP, e.step('Reshape', [targets, e.ints([rows, 1])])], { axis: int(-1) })
-    e.add('Neg', [e.step('Reshape', [at, e.ints([rows])])], [loss])
+    const at = e.step('GatherElements', [logP, e.step('Reshape', [targets, e.ints([-1, 1])])], { axis: int(-1) })
+    e.add('Neg', [e.step('Reshape', [at, e.ints([-1])])], [loss])
   },
 }
