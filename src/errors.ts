@@ -278,6 +278,21 @@ export const ERRORS = {
     means: 'The files of a model contradict each other, or lack something.',
     remedy: 'Fetch or save the model again; config.json and the tensors must be of one model.',
   },
+  DATA_INVALID: {
+    exit: EXIT.input,
+    means: 'Tokens or text to train or judge on are not in the form that they should have.',
+    remedy: 'Mend what is named; tokens are equally long arrays of ids, documents are lines of JSON with a text.',
+  },
+  MEMORY_EXHAUSTED: {
+    exit: EXIT.environment,
+    means: 'The engine cannot have the memory that it needs.',
+    remedy: 'End other programs, use shorter sequences, or a machine with more memory.',
+  },
+  ENGINE_DIED: {
+    exit: EXIT.environment,
+    means: 'The worker that computes has ended before its work was done.',
+    remedy: 'The reason is in the line above; `wheelwright doctor` tests what this machine can compute with.',
+  },
   EVALUATION_LATE: {
     exit: EXIT.unsettled,
     means: 'A part of the evaluation did not end in its share of the phase; what was not measured has no score.',

@@ -9,6 +9,7 @@ import { chainGroup } from './chain-table.ts'
 import { checkpointGroup } from './checkpoint-table.ts'
 import type { Command, Flags, Group } from './command.ts'
 import { doctor } from './doctor-table.ts'
+import { modelGroup } from './model-table.ts'
 import { peers } from './peers-table.ts'
 import { walletGroup } from './wallet-table.ts'
 
@@ -146,7 +147,19 @@ const help: Command<typeof HELP_FLAGS> = {
 export const ROOT: Group = {
   name: 'wheelwright',
   summary: 'decentralised training of mixture-of-experts models',
-  commands: [up, bootnode, checkpointGroup, peers, doctor, chainGroup, walletGroup, constitution, explain, help],
+  commands: [
+    up,
+    bootnode,
+    modelGroup,
+    checkpointGroup,
+    peers,
+    doctor,
+    chainGroup,
+    walletGroup,
+    constitution,
+    explain,
+    help,
+  ],
   examples: [
     { line: 'wheelwright up', shows: 'a whole network on this machine' },
     { line: 'wheelwright up --help', shows: 'what a command can do' },

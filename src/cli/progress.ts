@@ -12,6 +12,8 @@ export type ProgressState = {
   readonly totalBytes: number
   /** Peers that it comes from, where it comes from peers. */
   readonly sources?: number
+  /** What else is worth seeing while one waits. */
+  readonly note?: string
 }
 export type Progress = {
   readonly update: (state: ProgressState) => void
@@ -28,7 +30,13 @@ const RATE_MS = 5_000
 const CLEAR = '\r\u001b[2K'
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
-export function createProgress(label: string, { stderr, env }: Pick<Io, 'stderr' | 'env'>, clock: Clock): Progress {
+/** `amount` says how much something is: bytes, unless it is something else that is counted. */
+export function createProgress(
+  label: string,
+  { stderr, env }: Pick<Io, 'stderr' | 'env'>,
+  clock: Clock,
+  amount: (count: number) => string = bytesText,
+): Progress {
   if (stderr.isTTY !== true || env['TERM'] === 'dumb') return { update: () => undefined, end: () => undefined }
   const samples: { readonly atMs: number; readonly bytes: number }[] = []
   let drawnMs = Number.NEGATIVE_INFINITY
@@ -39,7 +47,7 @@ export function createProgress(label: string, { stderr, env }: Pick<Io, 'stderr'
       drawnMs = atMs
       samples.push({ atMs, bytes: state.doneBytes })
       while (samples.length > 2 && atMs - (samples[0]?.atMs ?? 0) > RATE_MS) samples.shift()
-      const line = progressLine(label, state, rateOf(samples))
+      const line = progressLine(label, state, rateOf(samples), amount)
       // A terminal that does not know its width says 0.
       stderr.write(`${CLEAR}${line.slice(0, (stderr.columns || COLUMNS) - 1)}`)
     },
@@ -55,15 +63,21 @@ function rateOf(samples: readonly { readonly atMs: number; readonly bytes: numbe
   return (1_000 * (last.bytes - first.bytes)) / (last.atMs - first.atMs)
 }
 
-export function progressLine(label: string, { doneBytes, totalBytes, sources }: ProgressState, rate: number): string {
+export function progressLine(
+  label: string,
+  { doneBytes, totalBytes, sources, note }: ProgressState,
+  rate: number,
+  amount: (count: number) => string = bytesText,
+): string {
   const share = totalBytes === 0 ? 0 : Math.min(1, doneBytes / totalBytes)
   const filled = Math.round(share * BAR_CHARS)
   const parts = [
     `${label} ${'█'.repeat(filled)}${'░'.repeat(BAR_CHARS - filled)}`,
     `${Math.floor(share * 100)} %`,
-    totalBytes === 0 ? bytesText(doneBytes) : `${bytesText(doneBytes)} of ${bytesText(totalBytes)}`,
+    totalBytes === 0 ? amount(doneBytes) : `${amount(doneBytes)} of ${amount(totalBytes)}`,
   ]
-  if (rate > 0) parts.push(`${bytesText(rate)}/s`)
+  if (note !== undefined) parts.push(note)
+  if (rate > 0) parts.push(`${amount(rate)}/s`)
   if (sources !== undefined) parts.push(sources === 1 ? '1 source' : `${sources} sources`)
   if (rate > 0 && totalBytes > 0) parts.push(`${durationText((totalBytes - doneBytes) / rate)} left`)
   return parts.join('  ')

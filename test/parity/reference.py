@@ -1,7 +1,7 @@
 """What `transformers` computes, for the parity test: tiny models of every family with random weights, their losses, gradients
 and the experts after three steps of AdamW.
 
-    python reference.py OUT
+    python reference.py OUT [CASE ...]
 
 Writes a directory per case: the model as save_pretrained writes it, tokens.json, reference.json and reference.safetensors.
 """
@@ -18,42 +18,42 @@ from transformers.models.olmoe import OlmoeConfig
 from transformers.models.qwen2_moe import Qwen2MoeConfig
 from transformers.models.qwen3_moe import Qwen3MoeConfig
 
-COMMON = dict(vocab_size=97, hidden_size=32, num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=64,
+COMMON = dict(vocab_size=41, hidden_size=16, num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=64,
               initializer_range=0.2, pad_token_id=None, bos_token_id=None, eos_token_id=None)
 YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=16, beta_fast=32,
             beta_slow=1, mscale=0.707, mscale_all_dim=0.707)
-LATENT = dict(kv_lora_rank=16, qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=12, n_routed_experts=6,
-              num_experts_per_tok=2, moe_intermediate_size=24, intermediate_size=40, n_shared_experts=2,
+LATENT = dict(kv_lora_rank=8, qk_nope_head_dim=8, qk_rope_head_dim=4, v_head_dim=12, n_routed_experts=4,
+              num_experts_per_tok=2, moe_intermediate_size=12, intermediate_size=20, n_shared_experts=2,
               first_k_dense_replace=1)
-EXPERTS = dict(num_experts=6, num_experts_per_tok=2)
+EXPERTS = dict(num_experts=4, num_experts_per_tok=2)
 
 # name: (config, how it is stored)
 CASES = {
-    "olmoe": (OlmoeConfig(**COMMON, **EXPERTS, intermediate_size=24), {}),
-    "olmoe-clipped": (OlmoeConfig(**COMMON, **EXPERTS, intermediate_size=24, clip_qkv=0.5, norm_topk_prob=True,
+    "olmoe": (OlmoeConfig(**COMMON, **EXPERTS, intermediate_size=12), {}),
+    "olmoe-clipped": (OlmoeConfig(**COMMON, **EXPERTS, intermediate_size=12, clip_qkv=0.5, norm_topk_prob=True,
                                   num_key_value_heads=2), {"shards": True}),
-    "qwen3": (Qwen3MoeConfig(**COMMON, **EXPERTS, num_key_value_heads=2, head_dim=16, moe_intermediate_size=24,
-                             intermediate_size=40, norm_topk_prob=True, mlp_only_layers=[1]), {}),
-    "qwen3-stacked": (Qwen3MoeConfig(**COMMON, **EXPERTS, num_key_value_heads=2, head_dim=8, moe_intermediate_size=24,
-                                     intermediate_size=40, tie_word_embeddings=True, attention_bias=True),
+    "qwen3": (Qwen3MoeConfig(**COMMON, **EXPERTS, num_key_value_heads=2, head_dim=8, moe_intermediate_size=12,
+                             intermediate_size=20, norm_topk_prob=True, mlp_only_layers=[1]), {}),
+    "qwen3-stacked": (Qwen3MoeConfig(**COMMON, **EXPERTS, num_key_value_heads=2, head_dim=8, moe_intermediate_size=12,
+                                     intermediate_size=20, tie_word_embeddings=True, attention_bias=True),
                       {"stacked": True}),
-    "qwen2": (Qwen2MoeConfig(**COMMON, **EXPERTS, num_key_value_heads=2, moe_intermediate_size=24, intermediate_size=40,
-                             shared_expert_intermediate_size=28, decoder_sparse_step=2), {}),
-    "qwen2-windows": (Qwen2MoeConfig(**COMMON, **EXPERTS, num_key_value_heads=2, moe_intermediate_size=24, intermediate_size=40,
-                                     shared_expert_intermediate_size=28, use_sliding_window=True, sliding_window=5,
+    "qwen2": (Qwen2MoeConfig(**COMMON, **EXPERTS, num_key_value_heads=2, moe_intermediate_size=12, intermediate_size=20,
+                             shared_expert_intermediate_size=14, decoder_sparse_step=2), {}),
+    "qwen2-windows": (Qwen2MoeConfig(**COMMON, **EXPERTS, num_key_value_heads=2, moe_intermediate_size=12, intermediate_size=20,
+                                     shared_expert_intermediate_size=14, use_sliding_window=True, sliding_window=5,
                                      max_window_layers=2), {"dtype": torch.bfloat16}),
-    "mixtral": (MixtralConfig(**COMMON, num_local_experts=6, num_experts_per_tok=2, num_key_value_heads=2,
-                              intermediate_size=24, sliding_window=7), {}),
-    "mixtral-stacked": (MixtralConfig(**COMMON, num_local_experts=6, num_experts_per_tok=3, num_key_value_heads=1,
-                                      intermediate_size=24), {"stacked": True, "dtype": torch.float16}),
+    "mixtral": (MixtralConfig(**COMMON, num_local_experts=4, num_experts_per_tok=2, num_key_value_heads=2,
+                              intermediate_size=12, sliding_window=7), {}),
+    "mixtral-stacked": (MixtralConfig(**COMMON, num_local_experts=4, num_experts_per_tok=3, num_key_value_heads=1,
+                                      intermediate_size=12), {"stacked": True, "dtype": torch.float16}),
     "mixtral-llama3-rope": (MixtralConfig(**COMMON, num_local_experts=4, num_experts_per_tok=2, num_key_value_heads=2,
-                                          intermediate_size=24, rope_parameters=dict(
+                                          intermediate_size=12, rope_parameters=dict(
                                               rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0,
                                               high_freq_factor=4.0, original_max_position_embeddings=16)), {}),
     "deepseek": (DeepseekV2Config(**COMMON, **LATENT, q_lora_rank=None, rope_parameters=YARN, head_dim=4), {}),
     "deepseek-old-rope": (DeepseekV2Config(**COMMON, **LATENT, q_lora_rank=None, rope_parameters=YARN, head_dim=4),
                           {"old_rope": True}),
-    "deepseek-groups": (DeepseekV2Config(**COMMON, **LATENT, q_lora_rank=20, n_group=3, topk_group=2,
+    "deepseek-groups": (DeepseekV2Config(**COMMON, **LATENT, q_lora_rank=10, n_group=2, topk_group=1,
                                          topk_method="group_limited_greedy", routed_scaling_factor=1.7, head_dim=4,
                                          attention_bias=True), {"stacked": True}),
 }
@@ -141,8 +141,10 @@ def steps(model, tokens, router):
                     "rate": RATE, "decay": DECAY}
 
 
-def main(out):
+def main(out, wanted):
     for seed, (name, (config, how)) in enumerate(CASES.items()):
+        if wanted and name not in wanted:
+            continue
         torch.manual_seed(seed)
         directory = out / name
         model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
@@ -152,7 +154,7 @@ def main(out):
                     parameter.add_(0.2 * torch.randn_like(parameter))
                 elif "gate.weight" in key:
                     parameter.copy_(torch.randn_like(parameter) * 0.5)
-        model.to(how.get("dtype", torch.float32)).save_pretrained(directory, max_shard_size="60KB" if how.get("shards") else "5GB")
+        model.to(how.get("dtype", torch.float32)).save_pretrained(directory, max_shard_size="20KB" if how.get("shards") else "5GB")
         if how.get("stacked"):
             restack(directory, config)
         if how.get("old_rope"):
@@ -169,4 +171,4 @@ def main(out):
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main(pathlib.Path(sys.argv[1]), sys.argv[2:])

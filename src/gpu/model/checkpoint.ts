@@ -50,11 +50,12 @@ async function readTensors(directory: string): Promise<ReadonlyMap<string, Store
     () => true,
     () => false,
   )
-  if (!isSharded) return new Map((await readShard(join(directory, SINGLE))).map((tensor) => [tensor.name, tensor]))
+  if (!isSharded)
+    return new Map((await readShard(join(directory, SINGLE))).tensors.map((tensor) => [tensor.name, tensor]))
   const wanted = indexOf(await readJson(join(directory, INDEX), INDEX_BYTES_MAX))
   const tensors = new Map<string, StoredTensor>()
   for (const file of new Set(wanted.values())) {
-    for (const tensor of await readShard(join(directory, file))) {
+    for (const tensor of (await readShard(join(directory, file))).tensors) {
       if (wanted.get(tensor.name) === file) tensors.set(tensor.name, tensor)
     }
   }
@@ -76,7 +77,9 @@ function indexOf(json: unknown): ReadonlyMap<string, string> {
   return new Map(entries as [string, string][])
 }
 
-export async function readShard(path: string): Promise<readonly StoredTensor[]> {
+export type Shard = { readonly tensors: readonly StoredTensor[]; readonly metadata: ReadonlyMap<string, string> }
+
+export async function readShard(path: string): Promise<Shard> {
   const file = await openFile(path)
   try {
     const { size } = await file.stat()
@@ -84,14 +87,10 @@ export async function readShard(path: string): Promise<readonly StoredTensor[]> 
     if (typeof headerBytes !== 'number') throw invalid(path, headerBytes)
     const verdict = judgeSafetensors(await bytesAt(file, 8, headerBytes), size)
     if (verdict.kind === 'reject') throw invalid(path, verdict)
-    return verdict.tensors.map(({ name, dtype, shape, begin, end }) => ({
-      name,
-      dtype,
-      shape,
-      path,
-      offset: 8 + headerBytes + begin,
-      bytes: end - begin,
-    }))
+    const tensors = verdict.tensors.map(({ name, dtype, shape, begin, end }) => {
+      return { name, dtype, shape, path, offset: 8 + headerBytes + begin, bytes: end - begin }
+    })
+    return { tensors, metadata: verdict.metadata }
   } finally {
     await file.close()
   }

@@ -3,31 +3,28 @@
  * is put back into its whole tensor.
  */
 import { f32ToBf16, f32ToF16 } from '../../protocol/float.ts'
+import type { NamedTensor } from '../../protocol/safetensors.ts'
 import type { Dtype } from '../../protocol/tensor.ts'
+import { compareText } from '../../util/compare.ts'
 import { sizeOf } from '../graph/graph.ts'
 import { type Checkpoint, floatsOf, keyOf, readStored, type StoredTensor } from './checkpoint.ts'
 import type { Weight } from './layout.ts'
 
-export type NamedBytes = {
-  readonly name: string
-  readonly dtype: Dtype
-  readonly shape: readonly number[]
-  readonly bytes: Uint8Array
-}
+export type NamedBytes = NamedTensor & { readonly bytes: Uint8Array }
 
-/** One after the other, in the order of their names: the whole may be larger than memory. */
-export async function* deltaOf(
+/** What changes, in the order of names, and its bytes one after the other: the whole may be larger than memory. */
+export function deltaOf(
   { tensors }: Checkpoint,
   trained: readonly Weight[],
   values: ReadonlyMap<string, Float32Array>,
-): AsyncGenerator<NamedBytes> {
+): { readonly tensors: readonly StoredTensor[]; readonly contents: AsyncIterable<Uint8Array> } {
   const byTensor = Map.groupBy(trained, ({ tensor }) => tensor)
-  for (const name of [...byTensor.keys()].toSorted()) {
-    const stored = tensors.get(name) as StoredTensor
-    const pieces = byTensor.get(name) as readonly Weight[]
-    const { dtype, shape } = stored
-    yield { name, dtype, shape, bytes: await changed(stored, pieces, values) }
+  const names = [...byTensor.keys()].toSorted(compareText)
+  const stored = names.map((name) => tensors.get(name) as StoredTensor)
+  async function* contents(): AsyncGenerator<Uint8Array> {
+    for (const tensor of stored) yield await changed(tensor, byTensor.get(tensor.name) as readonly Weight[], values)
   }
+  return { tensors: stored, contents: contents() }
 }
 
 async function changed(
