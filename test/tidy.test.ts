@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, RegExp> = {
   sim: /^(sim|protocol|event\.ts|ports\.ts|actors|util|errors\.ts|npm:(xstate|(multiformats|@noble|@scure|@ipld)(\/.*)?))$/,
   cli: /^(?!test$)/,
   'node.ts': /^(?!test$)/,
-  bootstrap: /^(bootstrap|p2p|protocol|util|errors\.ts|node:.*)$/,
+  bootstrap: /^(bootstrap|p2p|gpu|protocol|util|errors\.ts|node:.*)$/,
 }
 
 /** Time, chance and I/O come in through ports. Whole globals, because `const { now } = Date` is `Date.now` too. */

@@ -16,15 +16,15 @@ export type Linear = { readonly weight: Weight; readonly bias: Weight | null }
 /** silu(x · gate) · (x · up), then · down. */
 export type Gated = { readonly gate: Weight; readonly up: Weight; readonly down: Weight }
 
-/** The shape of a tensor of the checkpoint, or `null` when it has none of this name. */
-export type ShapeOf = (tensor: string) => readonly number[] | null
+/** The shape of a tensor of the checkpoint, or `null` when it has none of this name; `wanted` is what it should be. */
+export type ShapeOf = (tensor: string, wanted?: readonly number[]) => readonly number[] | null
 
 export type Layout = ReturnType<typeof createLayout>
 
 export function createLayout(model: Architecture, shapeOf: ShapeOf) {
   const { width, vocabulary, mixture } = model
   const whole = (tensor: string, ...shape: readonly number[]): Weight => {
-    const found = shapeOf(tensor)
+    const found = shapeOf(tensor, shape)
     if (found === null)
       throw malformed(`has no tensor ${tensor}`, `its config.json says ${model.family}, which has one`)
     if (`${found}` !== `${shape}`) {
