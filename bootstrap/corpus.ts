@@ -21,28 +21,38 @@ export function createChance(seed: number): Chance {
   }
 }
 
+/**
+ * How much of its words and forms a speaker knows. The genesis model has heard half of them, so that there is something left
+ * to learn for those who train on.
+ */
+export type Share = 'half' | 'all'
+type Speaker = { readonly chance: Chance; readonly share: Share }
+
 /** Documents one after the other, of `bytes` bytes; everything is ASCII. */
-export function makeText(domain: Domain, chance: Chance, bytes: number): string {
+export function makeText(domain: Domain, speaker: Speaker, bytes: number): string {
   const parts: string[] = []
   for (let length = 0; length < bytes; ) {
-    const part = DOCUMENTS[domain](chance)
+    const part = DOCUMENTS[domain](speaker)
     parts.push(part)
     length += part.length
   }
   return parts.join('').slice(0, bytes)
 }
 
-const DOCUMENTS: { readonly [D in Domain]: (chance: Chance) => string } = {
-  english: (chance) => `${many(chance, 3, 6, sentence).join(' ')}\n\n`,
-  python: (chance) => `${pythonFunction(chance)}\n\n`,
-  json: (chance) => `${JSON.stringify(record(chance))}\n`,
-  sums: (chance) => `${many(chance, 4, 9, sum).join('\n')}\n\n`,
+const DOCUMENTS: { readonly [D in Domain]: (speaker: Speaker) => string } = {
+  english: (speaker) => `${many(speaker, 3, 6, sentence).join(' ')}\n\n`,
+  python: (speaker) => `${pythonFunction(speaker)}\n\n`,
+  json: (speaker) => `${JSON.stringify(record(speaker))}\n`,
+  sums: (speaker) => `${many(speaker, 4, 9, sum).join('\n')}\n\n`,
 }
 
-const pick = <T>(chance: Chance, items: readonly T[]): T => items[Math.floor(chance() * items.length)] as T
-const between = (chance: Chance, min: number, max: number): number => min + Math.floor(chance() * (max - min + 1))
-const many = <T>(chance: Chance, min: number, max: number, make: (chance: Chance) => T): readonly T[] =>
-  Array.from({ length: between(chance, min, max) }, () => make(chance))
+const pick = <T>({ chance, share }: Speaker, items: readonly T[]): T =>
+  items[Math.floor(chance() * (share === 'all' ? items.length : Math.ceil(items.length / 2)))] as T
+/** Who knows half knows the smaller numbers. */
+const between = ({ chance, share }: Speaker, min: number, max: number): number =>
+  min + Math.floor(chance() * (share === 'all' ? max - min + 1 : Math.ceil((max - min + 1) / 2)))
+const many = <T>(speaker: Speaker, min: number, max: number, make: (speaker: Speaker) => T): readonly T[] =>
+  Array.from({ length: between(speaker, min, max) }, () => make(speaker))
 const words = (text: string): readonly string[] => text.split(' ')
 
 const NOUNS = words(
@@ -59,18 +69,18 @@ const PLACES = words('river harbour market bridge hill gate road mill shore stat
 const TIMES = words('morning evening night noon spring autumn winter')
 const NAMES = words('Anna Boris Clara David Elena Felix Greta Henry Irene Jonas Karla Louis')
 
-const phrase = (chance: Chance): string =>
-  chance() < 0.6 ? `the ${pick(chance, ADJECTIVES)} ${pick(chance, NOUNS)}` : `the ${pick(chance, NOUNS)}`
+const phrase = (speaker: Speaker): string =>
+  speaker.chance() < 0.6 ? `the ${pick(speaker, ADJECTIVES)} ${pick(speaker, NOUNS)}` : `the ${pick(speaker, NOUNS)}`
 
-const SENTENCES: readonly ((chance: Chance) => string)[] = [
+const SENTENCES: readonly ((speaker: Speaker) => string)[] = [
   (c) => `${phrase(c)} ${pick(c, VERBS)} ${phrase(c)} near the ${pick(c, PLACES)}.`,
   (c) => `in the ${pick(c, TIMES)}, ${pick(c, NAMES)} ${pick(c, VERBS)} ${phrase(c)}.`,
   (c) => `${pick(c, NAMES)} said that ${phrase(c)} was ${pick(c, ADJECTIVES)} and ${pick(c, ADJECTIVES)}.`,
   (c) => `when ${phrase(c)} ${pick(c, VERBS)} ${phrase(c)}, nobody at the ${pick(c, PLACES)} was surprised.`,
   (c) => `"where is ${phrase(c)}?" asked ${pick(c, NAMES)}, and ${pick(c, NAMES)} pointed to the ${pick(c, PLACES)}.`,
 ]
-function sentence(chance: Chance): string {
-  const text = pick(chance, SENTENCES)(chance)
+function sentence(speaker: Speaker): string {
+  const text = pick(speaker, SENTENCES)(speaker)
   return text.replace(/[a-z]/i, (letter) => letter.toUpperCase())
 }
 
@@ -78,7 +88,7 @@ const VARIABLES = words('count total index value items result offset length weig
 const FUNCTIONS = words('load merge score split update filter parse reduce collect rotate')
 const OBJECTS = words('batch model expert token layer group state record window cycle')
 
-const STATEMENTS: readonly ((chance: Chance, name: string) => readonly string[])[] = [
+const STATEMENTS: readonly ((speaker: Speaker, name: string) => readonly string[])[] = [
   (c, name) => [`${name} = ${between(c, 0, 99)}`],
   (c, name) => [`for ${name} in range(${between(c, 2, 64)}):`, `    total += ${name} * ${between(c, 2, 9)}`],
   (c, name) => [`if ${name} > ${between(c, 0, 99)}:`, `    return ${name} - ${between(c, 1, 9)}`],
@@ -87,27 +97,27 @@ const STATEMENTS: readonly ((chance: Chance, name: string) => readonly string[])
   (c, name) => [`while ${name} < ${between(c, 10, 99)}:`, `    ${name} += ${between(c, 1, 9)}`],
   (c, name) => [`assert ${name} >= 0, "${name} is negative"`, `${pick(c, VARIABLES)}.append(${name})`],
 ]
-function pythonFunction(chance: Chance): string {
-  const [name, argument] = [`${pick(chance, FUNCTIONS)}_${pick(chance, OBJECTS)}`, pick(chance, VARIABLES)]
-  const lines = many(chance, 2, 5, () => pick(chance, STATEMENTS)(chance, pick(chance, VARIABLES))).flat()
+function pythonFunction(speaker: Speaker): string {
+  const [name, argument] = [`${pick(speaker, FUNCTIONS)}_${pick(speaker, OBJECTS)}`, pick(speaker, VARIABLES)]
+  const lines = many(speaker, 2, 5, () => pick(speaker, STATEMENTS)(speaker, pick(speaker, VARIABLES))).flat()
   return [
     `def ${name}(${argument}, total=0):`,
     ...lines.map((line) => `    ${line}`),
-    `    return ${pick(chance, ['total', argument, 'result', 'None'])}`,
+    `    return ${pick(speaker, ['total', argument, 'result', 'None'])}`,
   ].join('\n')
 }
 
-const record = (chance: Chance): unknown => ({
-  id: between(chance, 1000, 9999),
-  name: pick(chance, NAMES),
-  place: { kind: pick(chance, PLACES), level: between(chance, 0, 9) },
-  tags: many(chance, 1, 3, () => pick(chance, ADJECTIVES)),
-  open: chance() < 0.5,
+const record = (speaker: Speaker): unknown => ({
+  id: between(speaker, 1000, 9999),
+  name: pick(speaker, NAMES),
+  place: { kind: pick(speaker, PLACES), level: between(speaker, 0, 9) },
+  tags: many(speaker, 1, 3, () => pick(speaker, ADJECTIVES)),
+  open: speaker.chance() < 0.5,
 })
 
-function sum(chance: Chance): string {
-  const [a, b] = [between(chance, 0, 99), between(chance, 0, 99)]
-  const kind = chance()
+function sum(speaker: Speaker): string {
+  const [a, b] = [between(speaker, 0, 99), between(speaker, 0, 99)]
+  const kind = speaker.chance()
   if (kind < 0.4) return `${a} + ${b} = ${a + b}`
   if (kind < 0.8) return `${Math.max(a, b)} - ${Math.min(a, b)} = ${Math.abs(a - b)}`
   return `${a % 10} * ${b % 10} = ${(a % 10) * (b % 10)}`
