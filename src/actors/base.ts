@@ -4,10 +4,11 @@
  * A node that finds them at D of the last cycle, or after a restart, reads them alike: from the CID that two thirds of the
  * stake put on chain.
  */
+
+import { fetchModel, fetchRoot } from '../library/document.ts'
 import type { Blobs, Cancel, PeerAddress } from '../ports.ts'
 import type { ModelManifest } from '../protocol/manifest.ts'
 import type { Root } from '../protocol/root.ts'
-import { fetchModel, fetchRoot } from './library.ts'
 
 export type Base = {
   readonly cid: string

@@ -6,6 +6,7 @@
  * from the Evaluator; here is the order in which they are asked.
  */
 import { NodeError } from '../errors.ts'
+import { fetchPart, fetchSubmission } from '../library/document.ts'
 import type { Cancel, ModelRef, PeerAddress } from '../ports.ts'
 import type { Constitution, Network } from '../protocol/constitution.ts'
 import type { Submission, TensorEntry } from '../protocol/manifest.ts'
@@ -19,7 +20,6 @@ import { hexBytes } from '../util/bytes.ts'
 import { compareText } from '../util/compare.ts'
 import type { Base } from './base.ts'
 import type { Written } from './fact.ts'
-import { fetchPart, fetchSubmission } from './library.ts'
 import { type Bench, createBench, marginalGains, type Score, scoreAlone } from './measurement.ts'
 import type { DomainSamples } from './sampling.ts'
 import { type Engine, STAGES, type Stage } from './turn.ts'

@@ -1,4 +1,5 @@
 /** The beginning of a simulated network: the toy's genesis model, its public pools, and the constitution that names them. */
+import { storeTensor } from '../library/tensor.ts'
 import type { Blobs } from '../ports.ts'
 import { encode } from '../protocol/codec.ts'
 import type { Constitution } from '../protocol/constitution.ts'
@@ -9,7 +10,6 @@ import { poolShape } from '../protocol/shard.ts'
 import { HUB, ROUTER } from '../protocol/track.ts'
 import { compareText } from '../util/compare.ts'
 import { toySequences } from './data.ts'
-import { storeTensor } from './engine.ts'
 import type { Ground } from './ground.ts'
 import type { SeededRandom } from './random.ts'
 import {

@@ -2,9 +2,10 @@
  * Rogues: honest ports with one lie each. The machines around them are the honest ones, so whatever stops a rogue stops it
  * by the protocol's rules. Write one of your own by wrapping a port.
  */
+import { modelTensors, storeTensor } from '../library/tensor.ts'
 import type { Blobs, Chain, Evaluator, Network, Trainer } from '../ports.ts'
 import type { TensorEntry } from '../protocol/manifest.ts'
-import { groupTensor, modelTensors, storeTensor } from './engine.ts'
+import { groupTensor } from './engine.ts'
 import type { SeededRandom } from './random.ts'
 import { bytesOfFloats, floatsOfBytes, TOY_HUB } from './toy.ts'
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { modelTensors } from '../../src/library/tensor.ts'
 import type { Chain, Evaluator, Network, Overlay, Samples, Trainer } from '../../src/ports.ts'
 import type { TensorEntry } from '../../src/protocol/manifest.ts'
 import { createSimBlobs } from '../../src/sim/blobs.ts'
 import { createToyData } from '../../src/sim/data.ts'
-import { createToyEvaluator, createToyTrainer, modelTensors } from '../../src/sim/engine.ts'
+import { createToyEvaluator, createToyTrainer } from '../../src/sim/engine.ts'
 import { DOMAINS, foundNetwork, GROUPS } from '../../src/sim/genesis.ts'
 import { createRandom } from '../../src/sim/random.ts'
 import {

@@ -7,6 +7,7 @@
 import type { SessionOptions } from '../backend/session.ts'
 import { type Checkpoint, keyOf, readWeight } from '../model/checkpoint.ts'
 import type { Batch } from '../model/forward.ts'
+import type { Weight } from '../model/layout.ts'
 import { type Piece, weightsOf } from './pieces.ts'
 import { createSessions, type Halfway, type Sessions, type WeightFeeds } from './sessions.ts'
 
@@ -57,57 +58,17 @@ type Visit = { readonly expert: number; readonly rows: readonly number[]; readon
 type Open = { readonly pieces: readonly Piece[]; readonly layer: number; readonly swapped: ReadonlySet<number> | null }
 
 export function createScorer(checkpoint: Checkpoint, options: ScorerOptions): Scorer {
-  const { model, layout } = checkpoint
   const sessions = createSessions(checkpoint, options)
   const base = new Map<string, Float32Array>()
-  const cache = new Map<string, Prepared>()
-  let cachedBytes = 0
-  let open: Open = { pieces: [], layer: model.layers, swapped: null }
+  const cache = createCache(options.cacheBytesMax)
+  let open: Open = { pieces: [], layer: checkpoint.model.layers, swapped: null }
 
-  const below = async (chunk: Chunk, layer: number): Promise<Float32Array> => {
-    let x = await sessions.embed(chunk.inputs)
-    for (let l = 0; l < layer; l++) x = await sessions.layer(l, x, chunk, new Map())
-    return x
-  }
-  const above = async (x: Float32Array, layer: number, chunk: Chunk, fed: WeightFeeds): Promise<Float32Array> => {
-    let y = x
-    for (let l = layer; l < model.layers; l++) y = await sessions.layer(l, y, chunk, fed)
-    return sessions.loss(y, chunk.targets)
-  }
-  const prepare = async (chunk: Chunk, swapped: ReadonlySet<number>): Promise<Prepared> => {
-    const half = await sessions.halfway(open.layer, await below(chunk, open.layer), chunk, swapped)
-    const { visits, affected } = visitsOf(half, swapped, model.mixture.chosen)
-    const isLast = open.layer === model.layers - 1
-    return { half, visits, affected, rest: isLast ? await restLosses(sessions, half, affected, chunk.targets) : null }
-  }
-  const prepared = async (key: string, chunk: Chunk, swapped: ReadonlySet<number>): Promise<Prepared> => {
-    const known = cache.get(key)
-    if (known !== undefined) return known
-    const made = await prepare(chunk, swapped)
-    const bytes = 2 * made.half.stream.byteLength
-    if (cachedBytes + bytes <= options.cacheBytesMax) {
-      cache.set(key, made)
-      cachedBytes += bytes
-    }
-    return made
-  }
   const tokenLosses = async (key: string, chunk: Chunk, fed: WeightFeeds): Promise<Float32Array> => {
     const { layer, swapped } = open
-    if (swapped === null) return above(await below(chunk, layer), layer, chunk, fed)
-    const { half, visits, affected, rest } = await prepared(key, chunk, swapped)
-    const stream = half.stream.slice()
-    for (const { expert, rows, weights } of visits) {
-      const { gate, up, down } = layout.expert(layer, expert)
-      const value = (weight: typeof gate): Float32Array => fed.get(keyOf(weight)) as Float32Array
-      const made = await sessions.expert(gathered(half.seen, rows, model.width), {
-        gate: value(gate),
-        up: value(up),
-        down: value(down),
-      })
-      addRows(stream, made, rows, weights, model.width)
-    }
-    if (rest === null) return above(stream, layer + 1, chunk, fed)
-    return withRest(rest, affected, await lossesOfRows(sessions, stream, affected, chunk.targets, model.width))
+    if (swapped === null) return above(checkpoint, sessions, await below(sessions, chunk, layer), layer, chunk, fed)
+    const prepared = cache.get(key) ?? (await prepare(checkpoint, sessions, chunk, { layer, swapped }))
+    cache.put(key, prepared)
+    return swappedLosses(checkpoint, sessions, prepared, layer, chunk, fed)
   }
   return {
     open: async (pieces) => {
@@ -115,8 +76,7 @@ export function createScorer(checkpoint: Checkpoint, options: ScorerOptions): Sc
       await sessions.open(pieces.flatMap(weightsOf))
       base.clear()
       cache.clear()
-      cachedBytes = 0
-      open = openOf(pieces, model.layers)
+      open = openOf(pieces, checkpoint.model.layers)
       for (const weight of pieces.flatMap(weightsOf)) base.set(keyOf(weight), await readWeight(checkpoint, weight))
     },
     losses: async ({ sequences, changes, checkpoints, goOn }) => {
@@ -131,6 +91,78 @@ export function createScorer(checkpoint: Checkpoint, options: ScorerOptions): Sc
     },
     release: sessions.release,
   }
+}
+
+/** Keeps what fits; what does not is made again each time. */
+function createCache(bytesMax: number) {
+  const held = new Map<string, Prepared>()
+  let heldBytes = 0
+  return {
+    get: (key: string) => held.get(key),
+    put: (key: string, prepared: Prepared): void => {
+      const bytes = 2 * prepared.half.stream.byteLength
+      if (held.has(key) || heldBytes + bytes > bytesMax) return
+      held.set(key, prepared)
+      heldBytes += bytes
+    },
+    clear: (): void => {
+      held.clear()
+      heldBytes = 0
+    },
+  }
+}
+
+async function below(sessions: Sessions, chunk: Chunk, layer: number): Promise<Float32Array> {
+  let x = await sessions.embed(chunk.inputs)
+  for (let l = 0; l < layer; l++) x = await sessions.layer(l, x, chunk, new Map())
+  return x
+}
+
+async function above(
+  { model }: Checkpoint,
+  sessions: Sessions,
+  x: Float32Array,
+  layer: number,
+  chunk: Chunk,
+  fed: WeightFeeds,
+): Promise<Float32Array> {
+  let y = x
+  for (let l = layer; l < model.layers; l++) y = await sessions.layer(l, y, chunk, fed)
+  return sessions.loss(y, chunk.targets)
+}
+
+async function prepare(
+  { model }: Checkpoint,
+  sessions: Sessions,
+  chunk: Chunk,
+  { layer, swapped }: { readonly layer: number; readonly swapped: ReadonlySet<number> },
+): Promise<Prepared> {
+  const half = await sessions.halfway(layer, await below(sessions, chunk, layer), chunk, swapped)
+  const { visits, affected } = visitsOf(half, swapped, model.mixture.chosen)
+  const isLast = layer === model.layers - 1
+  return { half, visits, affected, rest: isLast ? await restLosses(sessions, half, affected, chunk.targets) : null }
+}
+
+/** The open experts on the tokens that go to them, and what comes after. */
+async function swappedLosses(
+  checkpoint: Checkpoint,
+  sessions: Sessions,
+  { half, visits, affected, rest }: Prepared,
+  layer: number,
+  chunk: Chunk,
+  fed: WeightFeeds,
+): Promise<Float32Array> {
+  const { model, layout } = checkpoint
+  const value = (weight: Weight): Float32Array => fed.get(keyOf(weight)) as Float32Array
+  const stream = half.stream.slice()
+  for (const { expert, rows, weights } of visits) {
+    const { gate, up, down } = layout.expert(layer, expert)
+    const own = { gate: value(gate), up: value(up), down: value(down) }
+    const made = await sessions.expert(gathered(half.seen, rows, model.width), own)
+    addRows(stream, made, rows, weights, model.width)
+  }
+  if (rest === null) return above(checkpoint, sessions, stream, layer + 1, chunk, fed)
+  return withRest(rest, affected, await lossesOfRows(sessions, stream, affected, chunk.targets, model.width))
 }
 
 function openOf(pieces: readonly Piece[], layers: number): Open {

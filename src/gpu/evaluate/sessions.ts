@@ -7,7 +7,7 @@
  */
 import { createSession, type Session, type SessionOptions } from '../backend/session.ts'
 import { createBuilder } from '../graph/build.ts'
-import { fixed, type Value } from '../graph/graph.ts'
+import { fixed, type Graph, type Value } from '../graph/graph.ts'
 import type { Tensor } from '../graph/interpret.ts'
 import { type Checkpoint, constantOf, keyOf } from '../model/checkpoint.ts'
 import { type Batch, createForward, layerOf, type Weigh } from '../model/forward.ts'
@@ -25,19 +25,15 @@ export type Halfway = {
 
 export type WeightFeeds = ReadonlyMap<string, Float32Array>
 
-type Make = (weigh: Weigh, b: ReturnType<typeof createBuilder>) => void
-
 export function createSessions(checkpoint: Checkpoint, options: SessionOptions) {
-  const { model, layout } = checkpoint
+  const { width } = checkpoint.model
+  const graphs = graphsOf(checkpoint)
   const held = new Map<string, Promise<Session>>()
   let openKeys: ReadonlySet<string> = new Set()
 
   const session = (name: string, make: Make): Promise<Session> => {
-    const known = held.get(name)
-    if (known !== undefined) return known
     const b = createBuilder()
-    make(weighing(b, checkpoint, openKeys), b)
-    const made = createSession(b.finish(), options)
+    const made = held.get(name) ?? createSession(finished(b, make, weighing(b, checkpoint, openKeys)), options)
     held.set(name, made)
     return made
   }
@@ -46,9 +42,7 @@ export function createSessions(checkpoint: Checkpoint, options: SessionOptions) 
     held.clear()
     for (const made of sessions) await (await made).release()
   }
-  const shape = (batch: Batch): string => `${batch.batch}×${batch.places}`
-  const rowsOf = ({ batch, places }: Batch): number => batch * places
-  const stream = (x: Float32Array, rows: number): Tensor => ({ dtype: 'f32', shape: [rows, model.width], data: x })
+  const stream = (x: Float32Array): Tensor => ({ dtype: 'f32', shape: [x.length / width, width], data: x })
   const integers = (data: BigInt64Array): Tensor => ({ dtype: 'i64', shape: [data.length], data })
 
   return {
@@ -60,72 +54,34 @@ export function createSessions(checkpoint: Checkpoint, options: SessionOptions) 
       openKeys = keys
     },
     embed: async (tokens: BigInt64Array): Promise<Float32Array> => {
-      const made = await session('embed', (weigh, b) => {
-        const ids = b.input('tokens', { dtype: 'i64', shape: ['rows'] })
-        const forward = createForward(b, model, layout, weigh, { batch: 1, places: 1 })
-        b.output('x', forward.embed(ids))
-      })
+      const made = await session('embed', graphs.embed)
       return floats(await made.run(new Map([['tokens', integers(tokens)]])), 'x')
     },
     layer: async (layer: number, x: Float32Array, batch: Batch, fed: WeightFeeds): Promise<Float32Array> => {
-      const rows = rowsOf(batch)
-      const made = await session(`layer ${layer} ${shape(batch)}`, (weigh, b) => {
-        const input = b.input('x', { dtype: 'f32', shape: [rows, model.width] })
-        const forward = createForward(b, model, layout, weigh, batch)
-        b.output('y', layerOf(b, forward, model, input, layer))
-      })
-      return floats(await made.run(new Map([['x', stream(x, rows)], ...swapped(made, fed)])), 'y')
+      const made = await session(`layer ${layer} ${sizeName(batch)}`, graphs.layer(layer, batch))
+      return floats(await made.run(new Map([['x', stream(x)], ...swapped(made, fed)])), 'y')
     },
     /** A layer but for the experts `without`. */
     halfway: async (layer: number, x: Float32Array, batch: Batch, without: ReadonlySet<number>): Promise<Halfway> => {
-      const rows = rowsOf(batch)
-      const made = await session(`halfway ${layer} ${shape(batch)}`, (weigh, b) => {
-        const input = b.input('x', { dtype: 'f32', shape: [rows, model.width] })
-        const forward = createForward(b, model, layout, weigh, batch)
-        const attended = forward.attend(input, layer)
-        const seen = forward.before(attended, layer)
-        const common = forward.common(seen, layer)
-        const routing = forward.route(seen, layer)
-        const kept = b.add(attended, forward.experts(seen, routing, layer, without))
-        b.output('stream', common === null ? kept : b.add(kept, common))
-        b.output('seen', seen)
-        b.output('ids', b.reshape(routing.ids, rows * model.mixture.chosen))
-        b.output('weights', b.reshape(routing.weights, rows * model.mixture.chosen))
-      })
-      const out = await made.run(new Map([['x', stream(x, rows)]]))
+      const made = await session(`halfway ${layer} ${sizeName(batch)}`, graphs.halfway(layer, batch, without))
+      const out = await made.run(new Map([['x', stream(x)]]))
       const ids = (out.get('ids') as Tensor).data as BigInt64Array
       return { stream: floats(out, 'stream'), seen: floats(out, 'seen'), ids, weights: floats(out, 'weights') }
     },
     /** One expert on rows of its own, with weights from outside: one session for all experts of a model. */
-    expert: async (
-      rows: Float32Array,
-      weights: { readonly [K in keyof Gated]: Float32Array },
-    ): Promise<Float32Array> => {
-      const { width, mixture } = model
-      const shapes = { gate: [mixture.width, width], up: [mixture.width, width], down: [width, mixture.width] } as const
-      const made = await session('expert', (_weigh, b) => {
-        const x = b.input('x', { dtype: 'f32', shape: ['rows', width] })
-        const [gate, up, down] = (['gate', 'up', 'down'] as const).map((name) =>
-          b.input(name, { dtype: 'f32', shape: shapes[name] }),
-        ) as [Value, Value, Value]
-        b.output('y', b.linear(b.mul(b.silu(b.linear(x, gate)), b.linear(x, up)), down))
+    expert: async (rows: Float32Array, weights: ExpertWeights): Promise<Float32Array> => {
+      const made = await session('expert', graphs.expert)
+      const fed = made.inputs.slice(1).map(({ name, value }) => {
+        const data = weights[name as keyof Gated]
+        return [name, { dtype: 'f32', shape: fixed(value.shape), data }] as const
       })
-      const fed = (['gate', 'up', 'down'] as const).map((name) => {
-        const tensor: Tensor = { dtype: 'f32', shape: shapes[name], data: weights[name] }
-        return [name, tensor] as const
-      })
-      return floats(await made.run(new Map([['x', stream(rows, rows.length / width)], ...fed])), 'y')
+      return floats(await made.run(new Map<string, Tensor>([['x', stream(rows)], ...fed])), 'y')
     },
     /** The loss of every row. */
     loss: async (x: Float32Array, targets: BigInt64Array): Promise<Float32Array> => {
-      const made = await session('loss', (weigh, b) => {
-        const input = b.input('x', { dtype: 'f32', shape: ['rows', model.width] })
-        const wanted = b.input('targets', { dtype: 'i64', shape: ['rows'] })
-        const forward = createForward(b, model, layout, weigh, { batch: 1, places: 1 })
-        b.output('loss', forward.loss(input, wanted))
-      })
+      const made = await session('loss', graphs.loss)
       const feeds = new Map([
-        ['x', stream(x, targets.length)],
+        ['x', stream(x)],
         ['targets', integers(targets)],
       ] as const)
       return floats(await made.run(feeds), 'loss')
@@ -133,6 +89,59 @@ export function createSessions(checkpoint: Checkpoint, options: SessionOptions) 
     release: releaseAll,
   }
 }
+
+type Builder = ReturnType<typeof createBuilder>
+type Make = (b: Builder, weigh: Weigh) => void
+type ExpertWeights = { readonly [K in keyof Gated]: Float32Array }
+
+const sizeName = ({ batch, places }: Batch): string => `${batch}×${places}`
+
+function finished(b: Builder, make: Make, weigh: Weigh): Graph {
+  make(b, weigh)
+  return b.finish()
+}
+
+/** Of pieces that treat each row alone. */
+const ANY: Batch = { batch: 1, places: 1 }
+
+/** How each piece is built; inputs and outputs by the names under which they are fed and read above. */
+const graphsOf = ({ model, layout }: Checkpoint) => ({
+  embed: (b: Builder, weigh: Weigh) => {
+    const tokens = b.input('tokens', { dtype: 'i64', shape: ['rows'] })
+    b.output('x', createForward(b, model, layout, weigh, ANY).embed(tokens))
+  },
+  layer: (layer: number, batch: Batch) => (b: Builder, weigh: Weigh) => {
+    const x = b.input('x', { dtype: 'f32', shape: [batch.batch * batch.places, model.width] })
+    b.output('y', layerOf(b, createForward(b, model, layout, weigh, batch), model, x, layer))
+  },
+  halfway: (layer: number, batch: Batch, without: ReadonlySet<number>) => (b: Builder, weigh: Weigh) => {
+    const rows = batch.batch * batch.places
+    const x = b.input('x', { dtype: 'f32', shape: [rows, model.width] })
+    const forward = createForward(b, model, layout, weigh, batch)
+    const attended = forward.attend(x, layer)
+    const seen = forward.before(attended, layer)
+    const common = forward.common(seen, layer)
+    const routing = forward.route(seen, layer)
+    const kept = b.add(attended, forward.experts(seen, routing, layer, without))
+    b.output('stream', common === null ? kept : b.add(kept, common))
+    b.output('seen', seen)
+    b.output('ids', b.reshape(routing.ids, rows * model.mixture.chosen))
+    b.output('weights', b.reshape(routing.weights, rows * model.mixture.chosen))
+  },
+  expert: (b: Builder) => {
+    const { width, mixture } = model
+    const x = b.input('x', { dtype: 'f32', shape: ['rows', width] })
+    const gate = b.input('gate', { dtype: 'f32', shape: [mixture.width, width] })
+    const up = b.input('up', { dtype: 'f32', shape: [mixture.width, width] })
+    const down = b.input('down', { dtype: 'f32', shape: [width, mixture.width] })
+    b.output('y', b.linear(b.mul(b.silu(b.linear(x, gate)), b.linear(x, up)), down))
+  },
+  loss: (b: Builder, weigh: Weigh) => {
+    const x = b.input('x', { dtype: 'f32', shape: ['rows', model.width] })
+    const targets = b.input('targets', { dtype: 'i64', shape: ['rows'] })
+    b.output('loss', createForward(b, model, layout, weigh, ANY).loss(x, targets))
+  },
+})
 
 const floats = (made: ReadonlyMap<string, Tensor>, name: string): Float32Array =>
   (made.get(name) as Tensor).data as Float32Array

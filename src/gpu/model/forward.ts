@@ -74,33 +74,46 @@ export function createForward(
     },
     route: (h: Value, layer: number): Routing => route(b, model, h, weigh(layout.router(layer)), rows),
     /** What the chosen experts add; without those that are left out. */
-    experts: (h: Value, routing: Routing, layer: number, without: ReadonlySet<number> = new Set()): Value => {
-      const { experts, chosen } = model.mixture
-      const kept = Array.from({ length: experts }, (_, expert) => expert).filter((expert) => !without.has(expert))
-      const names = kept.map((expert) => `rows.${layer}.${expert}`)
-      const flat = b.reshape(routing.ids, rows * chosen)
-      // Rows of experts that are left out go together into one more part, which comes back as zeros.
-      const isWhole = without.size === 0
-      const bins = isWhole ? flat : b.lookUp(kept.length, kept, experts, flat)
-      const [order, place] = b.order(bins)
-      const counts = b.count(bins, isWhole ? experts : kept.length + 1)
-      const parts = b.splitRows(
-        b.route(h, order, place, chosen),
-        counts,
-        isWhole ? names : [...names, `rows.${layer}.none`],
-      )
-      const made = parts.map((part, i) => {
-        const expert = kept[i]
-        return expert === undefined ? b.mul(part, b.scalar(0)) : gated(part, layout.expert(layer, expert))
-      })
-      const back = b.route(b.joinRows(counts, made, rows * chosen), place, order, 1)
-      const weighted = b.mul(b.reshape(back, rows, chosen, model.width), b.reshape(routing.weights, rows, chosen, 1))
-      return b.sum(weighted, [1])
-    },
+    experts: (h: Value, routing: Routing, layer: number, without: ReadonlySet<number> = NONE): Value =>
+      chosenExperts(context, gated, h, routing, layer, without),
     /** The loss of every token, [T], in nats. */
     loss: (x: Value, targets: Value): Value =>
       b.crossEntropy(b.linear(norm(x, 'model.norm'), weigh(layout.head())), targets),
   }
+}
+
+const NONE: ReadonlySet<number> = new Set()
+type GatedNetwork = (x: Value, weights: Gated) => Value
+
+/**
+ * Rows are brought to their experts in order, so that each has its own side by side, and back again. Those of experts that are
+ * left out go together into one more part, which comes back as zeros.
+ */
+function chosenExperts(
+  { b, model, layout, batch, places }: Context,
+  gated: GatedNetwork,
+  h: Value,
+  routing: Routing,
+  layer: number,
+  without: ReadonlySet<number>,
+): Value {
+  const { experts, chosen } = model.mixture
+  const rows = batch * places
+  const kept = Array.from({ length: experts }, (_, expert) => expert).filter((expert) => !without.has(expert))
+  const names = kept.map((expert) => `rows.${layer}.${expert}`)
+  if (without.size > 0) names.push(`rows.${layer}.none`)
+  const flat = b.reshape(routing.ids, rows * chosen)
+  const bins = without.size > 0 ? b.lookUp(kept.length, kept, experts, flat) : flat
+  const [order, place] = b.order(bins)
+  const counts = b.count(bins, names.length)
+  const parts = b.splitRows(b.route(h, order, place, chosen), counts, names)
+  const made = parts.map((part, i) => {
+    const expert = kept[i]
+    return expert === undefined ? b.mul(part, b.scalar(0)) : gated(part, layout.expert(layer, expert))
+  })
+  const back = b.route(b.joinRows(counts, made, rows * chosen), place, order, 1)
+  const weighted = b.mul(b.reshape(back, rows, chosen, model.width), b.reshape(routing.weights, rows, chosen, 1))
+  return b.sum(weighted, [1])
 }
 
 /** A whole layer: attention, then its network. */

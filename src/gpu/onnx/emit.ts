@@ -109,21 +109,27 @@ function createEmitter(graph: Graph, contrib: boolean) {
     nameOf,
     add,
     step,
-    ints: (values: readonly number[]) => constant('i64', [values.length], BigInt64Array.from(values, BigInt)),
-    int: (value: number) => constant('i64', [], BigInt64Array.of(BigInt(value))),
-    float: (value: number) => constant('f32', [], Float32Array.of(value)),
-    range: (size: number) =>
-      constant(
-        'i64',
-        [size],
-        BigInt64Array.from({ length: size }, (_, i) => BigInt(i)),
-      ),
+    ...numbersOf(constant),
     finish: () => {
       for (const { name, value } of copies) add('Identity', [nameOf(value)], [name])
       return { nodes, initializers: [...initializers.values()] }
     },
   }
 }
+
+type MakeConstant = (type: OnnxType, dims: readonly number[], array: Float32Array | BigInt64Array) => string
+
+const numbersOf = (constant: MakeConstant) => ({
+  ints: (values: readonly number[]) => constant('i64', [values.length], BigInt64Array.from(values, BigInt)),
+  int: (value: number) => constant('i64', [], BigInt64Array.of(BigInt(value))),
+  float: (value: number) => constant('f32', [], Float32Array.of(value)),
+  range: (size: number) =>
+    constant(
+      'i64',
+      [size],
+      BigInt64Array.from({ length: size }, (_, i) => BigInt(i)),
+    ),
+})
 
 function initializerOf({ name, value, data }: Graph['constants'][number]): OnnxTensor {
   const dims = value.shape as readonly number[]

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fetchModel, fetchPart, fetchRoot, fetchSubmission, storeModel, storePart } from '../../src/actors/library.ts'
+import { fetchModel, fetchPart, fetchRoot, fetchSubmission, storeModel, storePart } from '../../src/library/document.ts'
 import type { Blobs } from '../../src/ports.ts'
 import { MANIFEST_BYTES_MAX, TENSORS_MAX } from '../../src/protocol/limits.ts'
 import { encodeModel, encodePage, encodeSubmission, type TensorEntry } from '../../src/protocol/manifest.ts'
