@@ -7,6 +7,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Chance, createChance, DOMAINS, makeText } from '../src/gpu/data/corpus.ts'
 import { type Checkpoint, openCheckpoint } from '../src/gpu/model/checkpoint.ts'
 import { deltaOf } from '../src/gpu/model/delta.ts'
 import { everyWeight, newTensors, normalOf } from '../src/gpu/model/new.ts'
@@ -14,7 +15,6 @@ import { writeSafetensors } from '../src/gpu/model/safetensors-file.ts'
 import { rateAt, type Schedule } from '../src/gpu/train/schedule.ts'
 import { createTraining, type Training } from '../src/gpu/train/training.ts'
 import { byteTokenizer, GENESIS_CONFIG } from './byte-model.ts'
-import { type Chance, createChance, DOMAINS, makeText } from './corpus.ts'
 
 const SEED = 1
 const STEPS = 600

@@ -23,7 +23,7 @@ export type Question = {
   readonly changes: WeightFeeds
   /** Numbers of sequences after which `goOn` is asked. */
   readonly checkpoints: readonly number[]
-  readonly goOn: (losses: readonly number[]) => boolean
+  readonly goOn: (losses: readonly number[]) => boolean | Promise<boolean>
 }
 
 export type ScorerOptions = SessionOptions & {
@@ -83,7 +83,7 @@ export function createScorer(checkpoint: Checkpoint, options: ScorerOptions): Sc
       const fed = new Map([...base, ...changes])
       const losses: number[] = []
       for (const chunk of chunksOf(sequences.tokens, options.tokensPerRun, checkpoints)) {
-        if (checkpoints.includes(chunk.first) && chunk.first > 0 && !goOn([...losses])) return losses
+        if (checkpoints.includes(chunk.first) && chunk.first > 0 && !(await goOn([...losses]))) return losses
         const each = await tokenLosses(`${sequences.name} ${chunk.first} ${chunk.batch}`, chunk, fed)
         losses.push(...meansOf(each, chunk))
       }

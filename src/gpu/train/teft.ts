@@ -23,6 +23,8 @@ export type TeftOptions = Omit<TrainingOptions, 'sequencesPerRun'> & {
   /** What the run is, in words: a state of another one is not continued. */
   readonly identity: string
   readonly validation: Validation | null
+  /** Aborted when the time is up: what was learned so far is the result. */
+  readonly enough?: AbortSignal
 }
 export type Validation = {
   readonly everySteps: number
@@ -67,7 +69,9 @@ export async function fineTune(
   const best = createBest(validation?.patience ?? 0)
   let step = resumed
   try {
-    while (step < steps) {
+    while (step < steps && options.enough?.aborted !== true) {
+      // A worker hears of the end of its time between two steps.
+      await new Promise((resolve) => setImmediate(resolve))
       const batch = await source.read(placesOf(step, options.batch, source.count))
       const rate = rateAt(schedule, step, steps)
       const made = await training.step(batch, step + 1, rate).catch(async (error: unknown) => {
