@@ -2,32 +2,50 @@
  * Rogues: honest ports with one lie each. The machines around them are the honest ones, so whatever stops a rogue stops it
  * by the protocol's rules. Write one of your own by wrapping a port.
  */
-import { modelTensors, storeTensor } from '../library/tensor.ts'
-import type { Blobs, Chain, Evaluator, Network, Trainer } from '../ports.ts'
+import { partTensors, storeTensor } from '../library/tensor.ts'
+import type { Blobs, Cancel, Chain, Evaluator, Network, Trainer } from '../ports.ts'
 import type { TensorEntry } from '../protocol/manifest.ts'
-import { groupTensor } from './engine.ts'
+import { HUB } from '../protocol/track.ts'
 import type { SeededRandom } from './random.ts'
-import { bytesOfFloats, floatsOfBytes, TOY_HUB } from './toy.ts'
+import { bytesOfFloats, floatsOfBytes } from './toy.ts'
 
 const TENSOR_BYTES = 1024 * 1024
+/** A twentieth of what honest training changes: enough to be another submission. */
+const SYBIL_SCALE = 0.05
 
-type Lie = { readonly blobs: Blobs; readonly random: SeededRandom }
+/** `noise` is how far a random change goes, in the size of an honest one. */
+type Lie = { readonly blobs: Blobs; readonly random: SeededRandom; readonly noise: number }
 
 /** Sends noise as large as an honest change. */
-export const noiseTrainer = ({ blobs, random }: Lie): Trainer => ({
-  train: async ({ model, group, cycle }, { signal }) => {
-    const entry = await groupTensor(blobs, model, group, { signal })
-    const weights = floatsOfBytes(await blobs.get(entry.cid, { bytesMax: TENSOR_BYTES, from: [], signal }))
-    const luck = random.fork(`noise/${cycle}`)
-    const bytes = bytesOfFloats(weights.map((w) => w + 0.2 * (2 * luck.next() - 1)))
-    return [await storeTensor(blobs, entry, bytes, { withheld: true, signal })]
+export const noiseTrainer = (lie: Lie): Trainer => ({
+  train: async ({ model, group, cycle }, opts) => {
+    const base = await partTensors(lie.blobs, model, group, opts)
+    return disturbed(lie, [...base.values()], `noise/${cycle}`, 1, opts)
   },
 })
 
+/** The same tensors with noise on every number. */
+async function disturbed(
+  { blobs, random, noise }: Lie,
+  tensors: readonly TensorEntry[],
+  seed: string,
+  scale: number,
+  opts: Cancel,
+): Promise<readonly TensorEntry[]> {
+  const luck = random.fork(seed)
+  const made: TensorEntry[] = []
+  for (const tensor of tensors) {
+    const weights = floatsOfBytes(await blobs.get(tensor.cid, { bytesMax: TENSOR_BYTES, from: [], ...opts }))
+    const bytes = bytesOfFloats(weights.map((w) => w + scale * noise * (2 * luck.next() - 1)))
+    made.push(await storeTensor(blobs, tensor, bytes, { withheld: true, ...opts }))
+  }
+  return made
+}
+
 /** Trains honestly and improves the frozen hub as well. */
-export const hubTrainer = ({ blobs }: Lie, honest: Trainer): Trainer => ({
+export const hubTrainer = ({ blobs }: Pick<Lie, 'blobs'>, honest: Trainer): Trainer => ({
   train: async (task, { signal }) => {
-    const hub = (await modelTensors(blobs, task.model, { signal })).get(TOY_HUB)
+    const [hub] = (await partTensors(blobs, task.model, HUB, { signal })).values()
     return [...(await honest.train(task, { signal })), ...(hub === undefined ? [] : [hub])]
   },
 })
@@ -44,29 +62,20 @@ export const watchedTrainer = (honest: Trainer, copied: Copied): Trainer => ({
 })
 
 /** Submits what a victim revealed in the cycle before; at first, what is there already. */
-export const copycatTrainer = ({ blobs }: Lie, copied: Copied): Trainer => {
+export const copycatTrainer = ({ blobs }: Pick<Lie, 'blobs'>, copied: Copied): Trainer => {
   let seen: readonly TensorEntry[] = []
   return {
     train: async ({ model, group }, { signal }) => {
       const stale = seen
       seen = copied.tensors
-      return stale.length > 0 ? stale : [await groupTensor(blobs, model, group, { signal })]
+      return stale.length > 0 ? stale : [...(await partTensors(blobs, model, group, { signal })).values()]
     },
   }
 }
 
 /** One operator with several keys: the work of one, with a little noise on every copy. */
-export const sybilTrainer = ({ blobs, random }: Lie, shared: Trainer): Trainer => ({
-  train: async (task, { signal }) => {
-    const luck = random.fork(`sybil/${task.cycle}`)
-    const copies: TensorEntry[] = []
-    for (const tensor of await shared.train(task, { signal })) {
-      const weights = floatsOfBytes(await blobs.get(tensor.cid, { bytesMax: TENSOR_BYTES, from: [], signal }))
-      const bytes = bytesOfFloats(weights.map((w) => w + 0.01 * (2 * luck.next() - 1)))
-      copies.push(await storeTensor(blobs, tensor, bytes, { withheld: true, signal }))
-    }
-    return copies
-  },
+export const sybilTrainer = (lie: Lie, shared: Trainer): Trainer => ({
+  train: async (task, opts) => disturbed(lie, await shared.train(task, opts), `sybil/${task.cycle}`, SYBIL_SCALE, opts),
 })
 
 /** Reveals when the evaluation is long under way. */

@@ -21,7 +21,9 @@ import { createCast, type Part } from './cast.ts'
 import { foundNetwork } from './genesis.ts'
 import type { Founders, Ground, MakeGround, Medium } from './ground.ts'
 import { createKeys, type SimKeys } from './keys.ts'
+import type { Kit } from './kit.ts'
 import { createRandom, type SeededRandom } from './random.ts'
+import { TOY_KIT } from './toy-kit.ts'
 
 export type WorldOptions = {
   readonly seed: number
@@ -36,6 +38,8 @@ export type WorldOptions = {
 
 export type WorldDeps = {
   readonly ground: MakeGround
+  /** What is learned; the toy when absent. */
+  readonly kit?: Kit
   readonly observe: (event: NodeEvent) => void
   /** Puts a fault between a node and its ports. */
   readonly wrap?: (name: string, role: RoleOptions) => RoleOptions
@@ -72,15 +76,17 @@ const STAKE_RAO = 1_000_000_000_000n
 export async function createWorld(options: WorldOptions, deps: WorldDeps): Promise<World> {
   const random = createRandom(String(options.seed))
   const { preset = 'local' } = options
-  const cast = createCast({ ...options, preset })
+  const { kit = TOY_KIT } = deps
+  const cast = createCast({ ...options, preset, kit })
   const keys = new Map(cast.map(({ name }) => [name, createKeys(random.fork(`keys/${name}`))]))
   const founders = foundersOf(cast, keys, createKeys(random.fork('keys/owner')))
   const ground = await deps.ground(founders, preset)
   const nodes = new Map<string, RunningNode>()
-  const stop = (): Promise<void> => {
+  const stop = async (): Promise<void> => {
     for (const node of nodes.values()) node.stop()
     nodes.clear()
-    return ground.stop()
+    await kit.stop()
+    await ground.stop()
   }
   try {
     return await populate({ ...options, preset }, deps, { random, cast, keys, founders, ground, nodes, stop })
@@ -102,7 +108,7 @@ async function populate(
   deps: WorldDeps,
   { random, cast, keys, founders, ground, nodes, stop }: Empty,
 ): Promise<World> {
-  const constitution = await foundNetwork(ground, preset, random.fork('pool'))
+  const constitution = await foundNetwork(ground, preset, deps.kit ?? TOY_KIT, random.fork('pool'))
   const flaw = checkConstitution(constitution)
   assert(flaw === null, `our own constitution is sound: ${flaw?.field} ${flaw?.problem}`)
 

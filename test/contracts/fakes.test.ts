@@ -6,11 +6,12 @@ import { createSimBlobs } from '../../src/sim/blobs.ts'
 import { createSimChain } from '../../src/sim/chain.ts'
 import { createToyData } from '../../src/sim/data.ts'
 import { createToyEvaluator, createToyTrainer } from '../../src/sim/engine.ts'
-import { DOMAINS, foundNetwork, GROUPS } from '../../src/sim/genesis.ts'
+import { foundNetwork } from '../../src/sim/genesis.ts'
 import { createKeys } from '../../src/sim/keys.ts'
 import { createSimNetwork } from '../../src/sim/network.ts'
 import { createRandom } from '../../src/sim/random.ts'
 import { toyTensor } from '../../src/sim/toy.ts'
+import { DOMAINS, GROUPS, TOY_KIT } from '../../src/sim/toy-kit.ts'
 import { toHex, utf8 } from '../../src/util/bytes.ts'
 import { createSimLog } from '../sim/log.ts'
 import { type BlobPeer, describeBlobsContract } from './blobs.ts'
@@ -84,6 +85,7 @@ async function createToyModel() {
   const { model } = await foundNetwork(
     { genesis: '00'.repeat(32), startBlock: 3, founder: store.join('founder') },
     'local',
+    TOY_KIT,
     createRandom('pool'),
   )
   const own = store.join('own')

@@ -5,7 +5,7 @@ import type { TensorEntry } from '../../src/protocol/manifest.ts'
 import { createSimBlobs } from '../../src/sim/blobs.ts'
 import { createToyData } from '../../src/sim/data.ts'
 import { createToyEvaluator, createToyTrainer } from '../../src/sim/engine.ts'
-import { DOMAINS, foundNetwork, GROUPS } from '../../src/sim/genesis.ts'
+import { foundNetwork } from '../../src/sim/genesis.ts'
 import { createRandom } from '../../src/sim/random.ts'
 import {
   copycatTrainer,
@@ -16,6 +16,7 @@ import {
   sybilTrainer,
 } from '../../src/sim/rogue.ts'
 import { TOY_HUB, toyTensor } from '../../src/sim/toy.ts'
+import { DOMAINS, GROUPS, TOY_KIT } from '../../src/sim/toy-kit.ts'
 import { never } from '../contracts/harness.ts'
 
 const ENGINE = { groups: GROUPS, rate: 0.25, noise: 0.8 }
@@ -26,6 +27,7 @@ async function createToy(seed = '1') {
   const { model } = await foundNetwork(
     { genesis: '00'.repeat(32), startBlock: 3, founder: store.join('founder') },
     'local',
+    TOY_KIT,
     createRandom('pool'),
   )
   const blobs = store.join('peer')
@@ -72,14 +74,14 @@ describe('the toy', () => {
 describe('each rogue tells one lie', () => {
   test('noise is a change that lowers no loss', async () => {
     const { blobs, random, train, mean } = await createToy()
-    const over = values(await train(noiseTrainer({ blobs, random })))
+    const over = values(await train(noiseTrainer({ blobs, random, noise: TOY_KIT.noise })))
     expect(await mean(english, over)).toBeGreaterThan(await mean(english, { kind: 'none' }))
   })
 
   test('the copycat submits what its victim revealed in the cycle before', async () => {
-    const { blobs, random, ref, honest, train } = await createToy()
+    const { blobs, ref, honest, train } = await createToy()
     const copied: { tensors: readonly TensorEntry[] } = { tensors: [] }
-    const copycat = copycatTrainer({ blobs, random }, copied)
+    const copycat = copycatTrainer({ blobs }, copied)
     const base = (await modelTensors(blobs, ref, { signal: never })).get(toyTensor('english'))
     expect(await train(copycat)).toEqual([base])
     copied.tensors = await train(honest)
@@ -90,15 +92,17 @@ describe('each rogue tells one lie', () => {
   })
 
   test('the hub is submitted beside honest work', async () => {
-    const { blobs, random, honest, train } = await createToy()
-    const names = (await train(hubTrainer({ blobs, random }, honest))).map((tensor) => tensor.name)
+    const { blobs, honest, train } = await createToy()
+    const names = (await train(hubTrainer({ blobs }, honest))).map((tensor) => tensor.name)
     expect(names).toEqual([toyTensor('english'), TOY_HUB])
   })
 
   test('the keys of one operator submit nearly the same, and never the same', async () => {
     const { blobs, train, mean } = await createToy()
     const operator = () => createToyTrainer(ENGINE, { blobs, random: createRandom('operator') })
-    const keys = ['1', '2', '3'].map((key) => sybilTrainer({ blobs, random: createRandom(key) }, operator()))
+    const keys = ['1', '2', '3'].map((key) =>
+      sybilTrainer({ blobs, random: createRandom(key), noise: TOY_KIT.noise }, operator()),
+    )
     const work: (readonly TensorEntry[])[] = []
     for (const key of keys) work.push(await train(key))
     expect(new Set(work.map(([tensor]) => tensor?.cid)).size).toBe(3)
@@ -109,7 +113,7 @@ describe('each rogue tells one lie', () => {
   test('the liar reports a nat of gain for whatever is put over the base', async () => {
     const { evaluator, blobs, random, train, mean } = await createToy()
     const liar = liarEvaluator(evaluator)
-    const over = values(await train(noiseTrainer({ blobs, random })))
+    const over = values(await train(noiseTrainer({ blobs, random, noise: TOY_KIT.noise })))
     const base = await mean(english, { kind: 'none' }, liar)
     expect(base).toBe(await mean(english, { kind: 'none' }))
     expect(base - (await mean(english, over, liar))).toBeCloseTo(1, 6)
