@@ -1,7 +1,7 @@
 /** `wheelwright model loss`: the mean next-token cross entropy of a model on tokens or text. */
 import { rm } from 'node:fs/promises'
-import { runJob } from '../gpu/worker/run.ts'
 import type { FlagValues } from './command.ts'
+import { runJob } from './engine-open.ts'
 import { type Io, writeJson } from './io.ts'
 import { directoryOf, machineOf, sourceOf } from './model-open.ts'
 import type { LOSS_FLAGS } from './model-table.ts'
@@ -13,10 +13,13 @@ export async function run(flags: FlagValues<typeof LOSS_FLAGS>, io: Io, [word]: 
   const task = { directory: directoryOf(word), source, ...machineOf(flags) }
   const progress = createProgress('judging', io, CLOCK, (count) => `${Math.round(count)} sequences`)
   try {
-    const result = await runJob('loss', task, {
-      signal: io.signal,
-      tell: ({ done, of }) => progress.update({ doneBytes: done, totalBytes: of }),
-    })
+    const result = await runJob(
+      { kind: 'job', name: 'loss', task },
+      {
+        signal: io.signal,
+        tell: ({ done, of }) => progress.update({ doneBytes: done, totalBytes: of }),
+      },
+    )
     progress.end()
     if (flags.json) writeJson(io.stdout, result)
     else {

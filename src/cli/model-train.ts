@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { Schedule } from '../gpu/train/schedule.ts'
 import type { TeftEvent } from '../gpu/train/teft.ts'
 import type { TrainResult, TrainTask } from '../gpu/worker/job.ts'
-import { runJob } from '../gpu/worker/run.ts'
 import type { FlagValues } from './command.ts'
+import { runJob } from './engine-open.ts'
 import { type Io, writeJson } from './io.ts'
 import { directoryOf, machineOf, numberOf, sourceOf, usage } from './model-open.ts'
 import type { TRAIN_FLAGS } from './model-table.ts'
@@ -28,10 +28,13 @@ export async function run(flags: TrainFlags, io: Io, [word]: readonly string[]):
     (count) => `${count < 10 ? count.toPrecision(2) : Math.round(count)} steps`,
   )
   try {
-    const result = await runJob('train', task, {
-      signal: io.signal,
-      tell: (event) => heard(event, { flags, io, progress }),
-    })
+    const result = await runJob(
+      { kind: 'job', name: 'train', task },
+      {
+        signal: io.signal,
+        tell: (event) => heard(event, { flags, io, progress }),
+      },
+    )
     progress.end()
     if (flags.json) writeJson(io.stdout, result)
     else io.stdout.write(textOf(result))

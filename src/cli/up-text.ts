@@ -9,7 +9,7 @@ const NAME_CHARS = 18
 const nats = (value: number): string => (value === 0 ? '—' : value.toFixed(4))
 const percent = (share: number): string => (share === 0 ? '—' : `${(100 * share).toFixed(1)} %`)
 
-export function openingText({ actors, address, constitution }: World, seed: number | null): string {
+export function openingText({ actors, address, constitution }: World, seed: number | null, model: string): string {
   const count = (role: Actor['role']): number => actors.filter((actor) => actor.role === role).length
   const chain = address === null ? `in memory, rehearsed with seed ${seed} in virtual time` : `${address}, in real time`
   return (
@@ -17,7 +17,7 @@ export function openingText({ actors, address, constitution }: World, seed: numb
     `  constitution ${constitutionCid(constitution)}\n` +
     `  chain        ${chain}\n` +
     `  peers        ${address === null ? 'in memory' : 'libp2p on loopback, each with a store on disk'}\n` +
-    '  model        a toy: everything else about it is real, messages, files, scores, weights\n'
+    `  model        ${model}\n`
   )
 }
 

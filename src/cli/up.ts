@@ -11,11 +11,13 @@ import { type NodeEvent, ROGUES, type Rogue } from '../event.ts'
 import { deadlinesOf } from '../protocol/clock.ts'
 import { PRESETS } from '../protocol/preset.ts'
 import { createVirtualGround, type MakeGround } from '../sim/ground.ts'
+import { TOY_KIT } from '../sim/toy-kit.ts'
 import { createWorld } from '../sim/world.ts'
 import type { FlagValues } from './command.ts'
 import type { UP_FLAGS } from './command-table.ts'
 import { type Io, printable, styleFor, writeJson } from './io.ts'
 import { createLocalGround } from './local-chain.ts'
+import { createGenesisKit } from './local-engine.ts'
 import { type CycleStory, storyOf, summaryOf } from './story.ts'
 import { cycleText, openingText, phaseText, troubleText } from './up-text.ts'
 
@@ -44,9 +46,11 @@ export async function run(flags: FlagValues<typeof UP_FLAGS>, io: Io): Promise<v
   }
   const { ground, pauseMs } = groundOf(flags, io)
   const { seed = null } = flags
+  // A rehearsal is the same to the byte everywhere, which floats are not: it keeps the toy.
+  const kit = seed === null ? await createGenesisKit() : TOY_KIT
   const cast = { seed: seed ?? DEFAULT_SEED, validators: 4, minersPerGroup: 3, rogues: roguesOf(flags.rogues) }
-  const world = await createWorld(cast, { ground, observe })
-  if (!json) io.stdout.write(openingText(world, seed))
+  const world = await createWorld(cast, { ground, observe, kit })
+  if (!json) io.stdout.write(openingText(world, seed, kit.about))
   try {
     for (let next = 0; !io.signal.aborted && next !== cycles; ) {
       await world.step()

@@ -26,7 +26,7 @@ export function createChance(seed: number): Chance {
  * to learn for those who train on.
  */
 export type Share = 'half' | 'all'
-type Speaker = { readonly chance: Chance; readonly share: Share }
+export type Speaker = { readonly chance: Chance; readonly share: Share }
 
 /** Documents one after the other, of `bytes` bytes; everything is ASCII. */
 export function makeText(domain: Domain, speaker: Speaker, bytes: number): string {

@@ -1,8 +1,9 @@
-/** What a node asks its engine, as plain data that goes between threads. */
+/** What an engine is asked, as plain data that goes between processes. */
 import type { ErrorCode, ErrorData } from '../../errors.ts'
 import type { NamedBytes } from '../model/delta.ts'
 import type { AdamW } from '../train/adamw.ts'
 import type { Schedule } from '../train/schedule.ts'
+import type { JobName, ResultOf, TaskOf } from './jobs.ts'
 
 export type LossesCall = {
   readonly kind: 'losses'
@@ -27,10 +28,27 @@ export type TrainCall = {
   readonly adam: AdamW
   readonly normMax: number
 }
-export type Call = LossesCall | TrainCall
-export type Results = { readonly losses: readonly number[]; readonly train: readonly NamedBytes[] }
+/** The work of a command, from files to files. */
+export type JobCall = { [N in JobName]: { readonly kind: 'job'; readonly name: N; readonly task: TaskOf<N> } }[JobName]
+
+export type Call = LossesCall | TrainCall | JobCall
+export type ResultOfCall<C extends Call> = C extends LossesCall
+  ? readonly number[]
+  : C extends TrainCall
+    ? readonly NamedBytes[]
+    : C extends { readonly name: infer N extends JobName }
+      ? ResultOf<N>
+      : never
+
+export type EngineOptions = {
+  readonly threads: number
+  readonly tokensPerRun: number
+  readonly cacheBytesMax: number
+}
 
 export type ToEngine =
+  /** Said once, before everything else. */
+  | { readonly say: 'begin'; readonly options: EngineOptions }
   | { readonly say: 'call'; readonly call: Call }
   /** To a question of the engine. */
   | { readonly say: 'answer'; readonly goOn: boolean }
@@ -39,18 +57,15 @@ export type ToEngine =
 
 export type FromEngine =
   | { readonly say: 'asked'; readonly losses: readonly number[] }
+  | { readonly say: 'told'; readonly told: unknown }
   | { readonly say: 'done'; readonly result: unknown }
-  | {
-      readonly say: 'failed'
-      readonly code: ErrorCode
-      readonly what: string
-      readonly why: string
-      readonly remedy: string
-      readonly data: ErrorData
-    }
+  | { readonly say: 'failed'; readonly failure: Failure }
 
-export type EngineOptions = {
-  readonly threads: number
-  readonly tokensPerRun: number
-  readonly cacheBytesMax: number
+/** A class does not survive the way between processes. */
+export type Failure = {
+  readonly code: ErrorCode
+  readonly what: string
+  readonly why: string
+  readonly remedy: string
+  readonly data: ErrorData
 }

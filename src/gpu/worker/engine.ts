@@ -1,127 +1,152 @@
 /**
- * The engines of a node: workers that compute, one call each at a time, and a queue before them. A call that is aborted while
- * it computes takes its worker with it: a hang costs one submission its turn, and the next call gets a new worker.
+ * Engines: processes that compute, one call each at a time, and a queue before them.
+ *
+ * Processes and not threads: a thread that is ended inside onnxruntime takes the whole node with it, and so does whatever
+ * aborts in native code. A call that is aborted while it computes takes its process with it: a hang costs one submission its
+ * turn, and the next call gets a new process.
  */
-import { Worker } from 'node:worker_threads'
+import { type ChildProcess, fork } from 'node:child_process'
 import { NodeError } from '../../errors.ts'
-import type { Call, EngineOptions, FromEngine, Results, ToEngine } from './call.ts'
+import type { Call, EngineOptions, FromEngine, ResultOfCall, ToEngine } from './call.ts'
 
 export type Engines = {
-  readonly call: <C extends Call>(call: C, hooks: Hooks) => Promise<Results[C['kind']]>
+  readonly call: <C extends Call>(call: C, hooks: Hooks) => Promise<ResultOfCall<C>>
   readonly stop: () => Promise<void>
 }
 export type Hooks = {
   readonly signal: AbortSignal
   readonly goOn?: (losses: readonly number[]) => boolean
   readonly enough?: AbortSignal
+  readonly tell?: (told: unknown) => void
 }
-export type EnginesOptions = EngineOptions & { readonly workers: number }
+export type EnginesOptions = EngineOptions & {
+  /** The program that calls `serveEngine`. */
+  readonly entry: string
+  readonly engines: number
+}
 
 /** Calls that wait: a validator asks one at a time, a laptop's network has a dozen nodes. */
 const WAITING_MAX = 256
-const MAIN = new URL(import.meta.url.endsWith('.ts') ? './engine-main.ts' : './engine-main.js', import.meta.url)
+/** The last lines that a process wrote before it died say why. */
+const STDERR_CHARS_MAX = 400
 
-export function createEngines({ workers, ...options }: EnginesOptions): Engines {
-  const idle: Worker[] = []
-  const waiting: ((worker: Worker) => void)[] = []
-  const all = new Set<Worker>()
+type Engine = { readonly child: ChildProcess; readonly stderr: () => string }
+
+export function createEngines({ entry, engines, ...options }: EnginesOptions): Engines {
+  const idle: Engine[] = []
+  const waiting: ((engine: Engine) => void)[] = []
+  const all = new Set<Engine>()
   let isStopped = false
 
-  const start = (): Worker => {
-    const worker = new Worker(MAIN, { workerData: options })
-    worker.unref()
-    worker.on('error', () => undefined) // whoever waits for it hears of it; when nobody does, nothing is lost
-    worker.once('exit', () => {
-      all.delete(worker)
-      if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1)
+  const start = (): Engine => {
+    const engine = startEngine(entry, options)
+    engine.child.once('exit', () => {
+      all.delete(engine)
+      if (idle.includes(engine)) idle.splice(idle.indexOf(engine), 1)
     })
-    all.add(worker)
-    return worker
+    all.add(engine)
+    return engine
   }
-  const giveBack = (worker: Worker): void => {
+  const giveBack = (engine: Engine): void => {
     const next = waiting.shift()
-    if (next === undefined) idle.push(worker)
-    else next(worker)
+    if (next === undefined) idle.push(engine)
+    else next(engine)
   }
-  const discard = (worker: Worker): void => {
-    all.delete(worker)
-    void worker.terminate()
+  const discard = (engine: Engine): void => {
+    all.delete(engine)
+    engine.child.kill('SIGKILL')
     if (!isStopped && waiting.length > 0) giveBack(start())
   }
-  const take = (signal: AbortSignal): Promise<Worker> => {
-    const free = idle.pop() ?? (all.size < workers ? start() : undefined)
-    if (free !== undefined) return Promise.resolve(free)
-    if (waiting.length >= WAITING_MAX) {
-      throw new NodeError('ENGINE_DIED', {
-        what: 'the engine has too much to do',
-        why: `${WAITING_MAX} calls wait already`,
-      })
-    }
-    return new Promise((resolve, reject) => {
-      const turn = (worker: Worker): void => {
-        signal.removeEventListener('abort', leave)
-        resolve(worker)
-      }
-      const leave = (): void => {
-        waiting.splice(waiting.indexOf(turn), 1)
-        reject(signal.reason)
-      }
-      waiting.push(turn)
-      signal.addEventListener('abort', leave, { once: true })
-    })
+  const take = (signal: AbortSignal): Promise<Engine> => {
+    const free = idle.pop() ?? (all.size < engines ? start() : undefined)
+    return free === undefined ? waitIn(waiting, signal) : Promise.resolve(free)
   }
   return {
     call: async (call, hooks) => {
       hooks.signal.throwIfAborted()
-      const worker = await take(hooks.signal)
-      worker.ref()
+      const engine = await take(hooks.signal)
       try {
-        const result = await converse(worker, call, hooks)
-        worker.unref()
-        giveBack(worker)
+        const result = await converse(engine, call, hooks)
+        giveBack(engine)
         return result
       } catch (error) {
-        // A refusal in words leaves a sound worker behind; everything else may not.
-        if (error instanceof NodeError && error.code !== 'ENGINE_DIED') giveBack(worker)
-        else discard(worker)
+        // A refusal in words leaves a sound process behind; everything else may not.
+        if (error instanceof NodeError && error.code !== 'ENGINE_DIED') giveBack(engine)
+        else discard(engine)
         throw error
       }
     },
     stop: async () => {
       isStopped = true
-      await Promise.all([...all].map((worker) => worker.terminate()))
+      const ended = [...all].map(({ child }) => new Promise((resolve) => child.once('exit', resolve)))
+      for (const { child } of all) child.kill('SIGKILL')
+      await Promise.all(ended)
     },
   }
 }
 
-function converse<C extends Call>(
-  worker: Worker,
-  call: C,
-  { signal, goOn, enough }: Hooks,
-): Promise<Results[C['kind']]> {
-  const tell = (message: ToEngine): void => worker.postMessage(message)
+function startEngine(entry: string, options: EngineOptions): Engine {
+  const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  let stderr = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-STDERR_CHARS_MAX)
+  })
+  child.on('error', () => undefined) // whoever waits for it hears of its end
+  tell(child, { say: 'begin', options })
+  return { child, stderr: () => stderr.trim() }
+}
+
+function waitIn(waiting: ((engine: Engine) => void)[], signal: AbortSignal): Promise<Engine> {
+  if (waiting.length >= WAITING_MAX) {
+    throw new NodeError('ENGINE_DIED', {
+      what: 'the engine has too much to do',
+      why: `${WAITING_MAX} calls wait already`,
+    })
+  }
+  return new Promise((resolve, reject) => {
+    const turn = (engine: Engine): void => {
+      signal.removeEventListener('abort', leave)
+      resolve(engine)
+    }
+    const leave = (): void => {
+      waiting.splice(waiting.indexOf(turn), 1)
+      reject(signal.reason)
+    }
+    waiting.push(turn)
+    signal.addEventListener('abort', leave, { once: true })
+  })
+}
+
+function converse<C extends Call>(engine: Engine, call: C, hooks: Hooks): Promise<ResultOfCall<C>> {
+  const { child } = engine
+  const { signal, enough } = hooks
   return new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
-      worker.off('message', heard).off('error', failed).off('exit', exited)
+      child.off('message', heard).off('exit', exited)
       signal.removeEventListener('abort', aborted)
       enough?.removeEventListener('abort', stopSoon)
       act()
     }
     const aborted = (): void => settle(() => reject(signal.reason))
-    const stopSoon = (): void => tell({ say: 'enough' })
-    const heard = (message: FromEngine): void => {
-      if (message.say === 'asked') tell({ say: 'answer', goOn: goOn?.(message.losses) ?? true })
-      else if (message.say === 'done') settle(() => resolve(message.result as Results[C['kind']]))
-      else settle(() => reject(new NodeError(message.code, message)))
+    const stopSoon = (): void => tell(child, { say: 'enough' })
+    const heard = (raw: unknown): void => {
+      const message = raw as FromEngine
+      if (message.say === 'asked') tell(child, { say: 'answer', goOn: hooks.goOn?.(message.losses) ?? true })
+      else if (message.say === 'told') hooks.tell?.(message.told)
+      else if (message.say === 'done') settle(() => resolve(message.result as ResultOfCall<C>))
+      else settle(() => reject(new NodeError(message.failure.code, message.failure)))
     }
-    const failed = (cause: Error): void => settle(() => reject(died(cause.message)))
-    const exited = (code: number): void => settle(() => reject(died(`it ended with ${code}`)))
-    worker.on('message', heard).on('error', failed).on('exit', exited)
+    const exited = (code: number | null, by: string | null): void =>
+      settle(() => reject(died(engine.stderr() || `it ended with ${code ?? by}`)))
+    child.on('message', heard).on('exit', exited)
     signal.addEventListener('abort', aborted, { once: true })
     enough?.addEventListener('abort', stopSoon, { once: true })
-    tell({ say: 'call', call })
+    tell(child, { say: 'call', call })
     if (enough?.aborted === true) stopSoon()
   })
 }
+
+/** Who is gone hears nothing; that it is gone is heard elsewhere. */
+const tell = (child: ChildProcess, message: ToEngine): void => void child.send(message, () => undefined)
 
 const died = (why: string): NodeError => new NodeError('ENGINE_DIED', { what: 'the engine stopped', why })

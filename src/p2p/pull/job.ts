@@ -61,6 +61,8 @@ export type Job = {
   readonly seen: Set<string>
   /** Steps under way that may add blocks. */
   opening: number
+  /** From the begin until connected peers were asked once: somebody may yet be found, so nobody is the last one. */
+  isSearching: boolean
   doneBytes: number
   totalBytes: number
   /** Of pieces that were asked for a second time because the first peer is slow. */
@@ -85,6 +87,7 @@ export function createJob(task: JobTask, deps: JobDeps): Job {
     tried: new Map(),
     seen: new Set(),
     opening: 0,
+    isSearching: false,
     doneBytes: 0,
     totalBytes: 0,
     againBytes: 0,
@@ -191,7 +194,7 @@ export function settle(job: Job): void {
   job.changes.tell()
   if (job.opening > 0) return
   if (job.plan.isDone()) job.finish()
-  else if (!isAnybodyLeft(job)) job.fail(unavailable(job))
+  else if (!job.isSearching && !isAnybodyLeft(job)) job.fail(unavailable(job))
 }
 
 export const isAnybodyLeft = ({ tried }: Job): boolean => [...tried.values()].includes(null)
