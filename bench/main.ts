@@ -1,6 +1,7 @@
 /** Measures: `npm run bench -- protocol`, with `--json` as one object for programs. */
 import { parseArgs } from 'node:util'
 import { chainResults } from './chain.ts'
+import { engineResults } from './engine.ts'
 import { gossipResults } from './gossip.ts'
 import { measureAll, REPEATS, type Result, table } from './harness.ts'
 import { protocolCases } from './protocol.ts'
@@ -12,6 +13,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   protocol: { summary: 'messages, and what one cycle agrees on', results: async () => measureAll(protocolCases()) },
   chain: { summary: 'epochs, transactions and memory of the development chain', results: chainResults },
   transfer: { summary: 'the bulk path beside HTTP, raw streams and bitswap', results: transferResults },
+  engine: { summary: 'training and judging beside PyTorch and without short cuts', results: engineResults },
   gossip: { summary: 'twenty processes that gossip', results: gossipResults },
 }
 

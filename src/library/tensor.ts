@@ -81,23 +81,50 @@ export type Inspection = {
 }
 
 /** Fetches and checks every tensor of a submission: digest, finite values, norm of the change. `null` when sound. */
-export async function inspectTensors(
-  blobs: Source,
-  { model, tensors, from, normRatioMilli }: Inspection,
-  opts: Cancel,
-): Promise<Reason | null> {
-  const base = await modelTensors(blobs, model, opts)
-  for (const entry of tensors) {
-    const bytes = await readClaimed(blobs, entry, from, opts)
-    if (bytes === null) return 'TENSOR_DIGEST'
-    if (!isTrainable(entry.dtype) || !allFinite(entry.dtype, bytes)) return 'TENSOR_NOT_FINITE'
-    const held = base.get(entry.name)
-    assert(held !== undefined, 'names were judged before bytes are fetched')
-    const values = await readTensor(blobs, held, model.from, opts)
-    const norms = normSquares({ dtype: entry.dtype, base: values, values: bytes })
-    if (judgeNorm(norms, normRatioMilli).kind === 'reject') return 'NORM_TOO_LARGE'
+export async function inspectTensors(blobs: Source, inspection: Inspection, opts: Cancel): Promise<Reason | null> {
+  const base = await modelTensors(blobs, inspection.model, opts)
+  for (const batch of batches(inspection.tensors)) {
+    const reasons = await Promise.all(batch.map((entry) => inspectTensor(blobs, inspection, base, entry, opts)))
+    const reason = reasons.find((each) => each !== null)
+    if (reason !== undefined) return reason
   }
   return null
+}
+
+async function inspectTensor(
+  blobs: Source,
+  { model, from, normRatioMilli }: Inspection,
+  base: Tensors,
+  entry: TensorEntry,
+  opts: Cancel,
+): Promise<Reason | null> {
+  const bytes = await readClaimed(blobs, entry, from, opts)
+  if (bytes === null) return 'TENSOR_DIGEST'
+  if (!isTrainable(entry.dtype) || !allFinite(entry.dtype, bytes)) return 'TENSOR_NOT_FINITE'
+  const held = base.get(entry.name)
+  assert(held !== undefined, 'names were judged before bytes are fetched')
+  const values = await readTensor(blobs, held, model.from, opts)
+  const norms = normSquares({ dtype: entry.dtype, base: values, values: bytes })
+  return judgeNorm(norms, normRatioMilli).kind === 'reject' ? 'NORM_TOO_LARGE' : null
+}
+
+/** What is read at once: many small tensors, or one large one. */
+const BATCH_TENSORS_MAX = 16
+const BATCH_BYTES_MAX = 8 * 2 ** 20
+
+function batches(entries: readonly TensorEntry[]): readonly (readonly TensorEntry[])[] {
+  const all: TensorEntry[][] = []
+  let bytes = 0
+  for (const entry of entries) {
+    const last = all.at(-1)
+    bytes += entry.bytes
+    if (last !== undefined && last.length < BATCH_TENSORS_MAX && bytes <= BATCH_BYTES_MAX) last.push(entry)
+    else {
+      all.push([entry])
+      bytes = entry.bytes
+    }
+  }
+  return all
 }
 
 export type Merging = { readonly model: ModelRef; readonly etaPpm: number; readonly members: readonly MergeMember[] }

@@ -42,8 +42,9 @@ export function createLayout(model: Architecture, shapeOf: ShapeOf) {
     down: whole(`${name}.down_proj.weight`, width, inner),
   })
   const at = (layer: number): string => `model.layers.${layer}`
-  /** Mixtral's own names, which version 5 of transformers gave up in memory but still writes. */
-  const isOld = (layer: number): boolean => shapeOf(`${at(layer)}.block_sparse_moe.gate.weight`) !== null
+  /** Mixtral has names of its own, which version 5 of transformers gave up in memory but still writes. */
+  const isOld = (layer: number): boolean =>
+    model.family === 'mixtral' && shapeOf(`${at(layer)}.mlp.gate.weight`) === null
   const mlp = (layer: number): string => `${at(layer)}.${isOld(layer) ? 'block_sparse_moe' : 'mlp'}`
 
   return {
