@@ -122,7 +122,7 @@ function converse<C extends Call>(engine: Engine, call: C, hooks: Hooks): Promis
   const { signal, enough } = hooks
   return new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
-      child.off('message', heard).off('exit', exited)
+      child.off('message', heard).off('close', exited)
       signal.removeEventListener('abort', aborted)
       enough?.removeEventListener('abort', stopSoon)
       act()
@@ -138,7 +138,7 @@ function converse<C extends Call>(engine: Engine, call: C, hooks: Hooks): Promis
     }
     const exited = (code: number | null, by: string | null): void =>
       settle(() => reject(died(engine.stderr() || `it ended with ${code ?? by}`)))
-    child.on('message', heard).on('exit', exited)
+    child.on('message', heard).on('close', exited) // its last words have been read by then
     signal.addEventListener('abort', aborted, { once: true })
     enough?.addEventListener('abort', stopSoon, { once: true })
     tell(child, { say: 'call', call })
