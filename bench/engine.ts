@@ -64,6 +64,7 @@ async function besideTorch(checkpoint: Checkpoint, tokens: readonly Uint32Array[
     ...SESSION,
     adam,
     normMax: null,
+    places: (tokens[0]?.length ?? 1) - 1,
     sequencesPerRun: BATCH,
   })
   const rivals = await startTorch(checkpoint.directory, path, THREADS)
@@ -74,7 +75,7 @@ async function besideTorch(checkpoint: Checkpoint, tokens: readonly Uint32Array[
         name: 'forward',
         run: () => scorer.losses({ sequences: { name: 'bench', tokens }, changes: new Map(), ...all }),
       },
-      { name: 'train', run: () => training.step(tokens, ++step, 1e-3) },
+      { name: 'train', run: () => training.run([{ batch: tokens, step: ++step, rate: 1e-3 }]) },
     ]
     const theirs = rivals.flatMap(({ name, ask }) =>
       (['forward', 'train'] as const).map((what) => ({ name: `${what} ${name}`, run: () => ask(what) })),

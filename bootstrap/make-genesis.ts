@@ -13,7 +13,8 @@ import { deltaOf } from '../src/gpu/model/delta.ts'
 import { everyWeight, newTensors, normalOf } from '../src/gpu/model/new.ts'
 import { writeSafetensors } from '../src/gpu/model/safetensors-file.ts'
 import { rateAt, type Schedule } from '../src/gpu/train/schedule.ts'
-import { createTraining, type Training } from '../src/gpu/train/training.ts'
+import type { Training } from '../src/gpu/train/step.ts'
+import { createTraining } from '../src/gpu/train/training.ts'
 import { byteTokenizer, GENESIS_CONFIG } from './byte-model.ts'
 
 const SEED = 1
@@ -40,12 +41,14 @@ async function train(checkpoint: Checkpoint): Promise<Training> {
     ...SESSION,
     adam: ADAM,
     normMax: 1,
+    places: PLACES - 1,
     sequencesPerRun: BATCH,
   })
   for (let step = 0; step < STEPS; step++) {
     const batch = Array.from({ length: BATCH }, (_, place) => sequence(chance, place))
-    const { loss } = await training.step(batch, step + 1, rateAt(SCHEDULE, step, STEPS))
-    if ((step + 1) % SHOWN_STEPS === 0) console.log(`step ${step + 1} of ${STEPS}: ${loss.toFixed(4)} nats a byte`)
+    const [made] = await training.run([{ batch, step: step + 1, rate: rateAt(SCHEDULE, step, STEPS) }])
+    if ((step + 1) % SHOWN_STEPS === 0)
+      console.log(`step ${step + 1} of ${STEPS}: ${made?.loss.toFixed(4)} nats a byte`)
   }
   return training
 }
@@ -66,7 +69,7 @@ async function main(out: string): Promise<void> {
   )
   const checkpoint = await openCheckpoint(out)
   const training = await train(checkpoint)
-  const values = new Map([...training.slots].map(([key, { weights }]) => [key, weights]))
+  const values = await training.read('weights')
   const { tensors, contents } = deltaOf(checkpoint, everyWeight(checkpoint.model, checkpoint.layout), values)
   const { bytes } = await writeSafetensors(file, tensors, contents)
   await training.release()

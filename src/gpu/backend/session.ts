@@ -1,5 +1,5 @@
 /**
- * A graph made ready to run by onnxruntime: the only place that imports it.
+ * A graph made ready to run by onnxruntime, which is imported in this folder alone.
  *
  * A run computes on the calling thread until it is done, so whoever must not stall calls from a worker.
  */
@@ -10,10 +10,9 @@ import { fixed, type Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/interpret.ts'
 import { optimise } from '../graph/pass.ts'
 import { emit } from '../onnx/emit.ts'
+import type { OnnxModel } from '../onnx/model.ts'
 import { writeOnnx } from '../onnx/write.ts'
-
-export const DEVICES = ['cpu', 'webgpu', 'cuda'] as const
-export type Device = (typeof DEVICES)[number]
+import type { Device } from './device.ts'
 
 export type SessionOptions = {
   readonly device: Device
@@ -33,16 +32,9 @@ export type Session = {
 const ORT_TYPES = { f32: 'float32', i64: 'int64', bool: 'bool' } as const
 const DTYPES = { float32: 'f32', int64: 'i64', bool: 'bool' } as const
 
-export async function createSession(graph: Graph, { device, threads }: SessionOptions): Promise<Session> {
+export async function createSession(graph: Graph, options: SessionOptions): Promise<Session> {
   const optimised = optimise(graph)
-  const model = writeOnnx(emit(optimised, { contrib: device === 'cpu' }))
-  const session = await InferenceSession.create(model, {
-    executionProviders: [device],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    logSeverityLevel: 3,
-    extra: mapping(optimised),
-  })
+  const session = await openSession(emitFor(optimised, options), optimised, options)
   const outputs = optimised.outputs.map(({ name }) => name)
   return {
     inputs: optimised.inputs,
@@ -53,6 +45,28 @@ export async function createSession(graph: Graph, { device, threads }: SessionOp
     },
     release: () => session.release(),
   }
+}
+
+/** The operators that are onnxruntime's own are trusted on the CPU alone. */
+export const emitFor = (graph: Graph, { device }: SessionOptions): OnnxModel =>
+  emit(graph, { contrib: device === 'cpu' })
+
+/** `kept` are outputs that stay where the device has them; only WebGPU can. */
+export function openSession(
+  model: OnnxModel,
+  graph: Graph,
+  { device, threads }: SessionOptions,
+  kept: readonly string[] = [],
+): Promise<InferenceSession> {
+  const located = model.graph.outputs.map(({ name }) => [name, kept.includes(name) ? 'gpu-buffer' : 'cpu'] as const)
+  return InferenceSession.create(writeOnnx(model), {
+    executionProviders: [device],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    extra: mapping(graph),
+    ...(kept.length > 0 && device === 'webgpu' ? { preferredOutputLocation: Object.fromEntries(located) } : {}),
+  })
 }
 
 /**
@@ -76,17 +90,19 @@ function mapping({ constants }: Graph): Readonly<Record<string, unknown>> {
 }
 
 function ortFeeds(feeds: Feeds): Record<string, OrtTensor> {
-  return Object.fromEntries([...feeds].map(([name, tensor]) => [name, ortOf(tensor) as OrtTensor]))
+  return Object.fromEntries([...feeds].map(([name, tensor]) => [name, ortOf(tensor)]))
 }
 
-function ortOf(tensor: Tensor | undefined): OrtTensor | null {
+export function ortOf(tensor: Tensor): OrtTensor
+export function ortOf(tensor: Tensor | undefined): OrtTensor | null
+export function ortOf(tensor: Tensor | undefined): OrtTensor | null {
   if (tensor === undefined) return null
   const { dtype, shape, data } = tensor
   assert(dtype === 'f32' || dtype === 'i64' || dtype === 'bool', 'weights of half precision are constants, never fed')
   return new OrtTensor(ORT_TYPES[dtype], data as Float32Array, shape)
 }
 
-function tensorOf({ type, dims, data }: OrtTensor): Tensor {
+export function tensorOf({ type, dims, data }: OrtTensor): Tensor {
   assert(type === 'float32' || type === 'int64' || type === 'bool', `a graph puts out numbers, not ${type}`)
   return { dtype: DTYPES[type], shape: fixed(dims), data: data as Tensor['data'] }
 }

@@ -4,19 +4,16 @@
  */
 import { readShard, readStored } from '../model/checkpoint.ts'
 import { writeSafetensors } from '../model/safetensors-file.ts'
-import type { Slot } from './adamw.ts'
+import { PARTS, type State, type Values } from './step.ts'
 
-const PARTS = ['weights', 'sums', 'squares'] as const
-
-export async function saveState(
-  path: string,
-  identity: string,
-  step: number,
-  slots: ReadonlyMap<string, Slot>,
-): Promise<void> {
-  const arrays = arraysOf(slots)
-  const tensors = arrays.map(({ length }, i) => ({ name: nameOf(i), dtype: 'F32', shape: [length] }) as const)
-  const contents = arrays.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength))
+export async function saveState(path: string, identity: string, step: number, state: State): Promise<void> {
+  const arrays = PARTS.flatMap((part) =>
+    [...state[part].values()].map((values, i) => [nameOf(part, i), values] as const),
+  )
+  const tensors = arrays.map(([name, { length }]) => ({ name, dtype: 'F32', shape: [length] }) as const)
+  const contents = arrays.map(
+    ([, { buffer, byteOffset, byteLength }]) => new Uint8Array(buffer, byteOffset, byteLength),
+  )
   await writeSafetensors(
     path,
     tensors,
@@ -28,20 +25,25 @@ export async function saveState(
   )
 }
 
-const nameOf = (place: number): string => `t${place}`
-const arraysOf = (slots: ReadonlyMap<string, Slot>): readonly Float32Array[] =>
-  [...slots.values()].flatMap((slot) => PARTS.map((part) => slot[part]))
+const nameOf = (part: string, place: number): string => `${part}.${place}`
 
-/** Puts a state of the same run into the slots and says after which step it was saved; 0 when there is none. */
-export async function loadState(path: string, identity: string, slots: ReadonlyMap<string, Slot>): Promise<number> {
+/** A state of the same run, with the step after which it was saved; `null` when there is none. `like`: what it is made of. */
+export async function loadState(
+  path: string,
+  identity: string,
+  like: Values,
+): Promise<{ readonly step: number; readonly state: State } | null> {
   const shard = await readShard(path).catch(() => null)
-  if (shard === null || shard.metadata.get('identity') !== identity) return 0
-  const arrays = arraysOf(slots)
-  for (const [i, array] of arrays.entries()) {
-    const stored = shard.tensors.find(({ name }) => name === nameOf(i))
-    if (stored?.bytes !== array.byteLength) return 0
-    const bytes = await readStored(stored)
-    array.set(new Float32Array(bytes.buffer, bytes.byteOffset, array.length))
+  if (shard === null || shard.metadata.get('identity') !== identity) return null
+  const stored = new Map(shard.tensors.map((tensor) => [tensor.name, tensor]))
+  const state = { weights: new Map(), sums: new Map(), squares: new Map() }
+  for (const part of PARTS) {
+    for (const [i, [key, { byteLength, length }]] of [...like].entries()) {
+      const tensor = stored.get(nameOf(part, i))
+      if (tensor?.bytes !== byteLength) return null
+      const bytes = await readStored(tensor)
+      state[part].set(key, new Float32Array(bytes.buffer, bytes.byteOffset, length))
+    }
   }
-  return Number(shard.metadata.get('step'))
+  return { step: Number(shard.metadata.get('step')), state }
 }

@@ -8,9 +8,10 @@ import type { Checkpoint } from '../model/checkpoint.ts'
 import type { Weight } from '../model/layout.ts'
 import { rateAt, type Schedule } from './schedule.ts'
 import { loadState, saveState } from './state.ts'
-import { createTraining, type Training, type TrainingOptions } from './training.ts'
+import { readState, type StepTask, type Training, type TrainingOptions, type Values } from './step.ts'
+import { createTraining } from './training.ts'
 
-export type TeftOptions = Omit<TrainingOptions, 'sequencesPerRun'> & {
+export type TeftOptions = Omit<TrainingOptions, 'sequencesPerRun' | 'places'> & {
   readonly steps: number
   readonly schedule: Schedule
   /** Sequences of a step. */
@@ -30,7 +31,7 @@ export type Validation = {
   readonly everySteps: number
   /** Rounds without a better loss after which training ends; the best weights are kept. */
   readonly patience: number
-  readonly loss: (weights: ReadonlyMap<string, Float32Array>) => Promise<number>
+  readonly loss: (weights: Values) => Promise<number>
 }
 
 export type TeftEvent =
@@ -48,7 +49,7 @@ export type TeftEvent =
 export type TeftResult = {
   readonly steps: number
   readonly losses: readonly number[]
-  readonly values: ReadonlyMap<string, Float32Array>
+  readonly values: Values
 }
 
 export async function fineTune(
@@ -57,44 +58,57 @@ export async function fineTune(
   source: SequenceSource,
   options: TeftOptions,
   tell: (event: TeftEvent) => void,
+  open: typeof createTraining = createTraining,
 ): Promise<TeftResult> {
   const { steps, schedule, statePath, saveEverySteps, identity, validation } = options
   const places = source.places - 1
+  const sized = (sequencesPerRun: number): TrainingOptions => ({ ...options, places, sequencesPerRun })
   let sequencesPerRun = Math.max(1, Math.min(options.batch, Math.floor(options.tokensPerRun / places)))
-  let training = await createTraining(checkpoint, trained, { ...options, sequencesPerRun })
-  const resumed = statePath === null ? 0 : await loadState(statePath, identity, training.slots)
-  if (resumed > 0) tell({ type: 'resumed', step: resumed })
+  let training = await open(checkpoint, trained, sized(sequencesPerRun))
+  const saved = statePath === null ? null : await loadState(statePath, identity, await training.read('weights'))
+  if (saved !== null) {
+    training.write(saved.state)
+    tell({ type: 'resumed', step: saved.step })
+  }
 
   const losses: number[] = []
   const best = createBest(validation?.patience ?? 0)
-  let step = resumed
+  const stops = [statePath === null ? steps : saveEverySteps, validation?.everySteps ?? steps]
+  let step = saved?.step ?? 0
   try {
     while (step < steps && options.enough?.aborted !== true) {
-      // A worker hears of the end of its time between two steps.
+      // A worker hears of the end of its time between two runs.
       await new Promise((resolve) => setImmediate(resolve))
-      const batch = await source.read(placesOf(step, options.batch, source.count))
-      const rate = rateAt(schedule, step, steps)
-      const made = await training.step(batch, step + 1, rate).catch(async (error: unknown) => {
+      const count = Math.min(training.stepsAtOnce, steps - step, ...stops.map((every) => every - (step % every)))
+      const tasks: StepTask[] = []
+      for (let next = step; next < step + count; next++) {
+        const batch = await source.read(placesOf(next, options.batch, source.count))
+        tasks.push({ batch, step: next + 1, rate: rateAt(schedule, next, steps) })
+      }
+      const made = await training.run(tasks).catch(async (error: unknown) => {
         if (!isOutOfMemory(error) || sequencesPerRun === 1) throw explained(error)
         sequencesPerRun = Math.floor(sequencesPerRun / 2)
         tell({ type: 'halved', sequencesPerRun, why: (error as Error).message })
-        training = await resized(checkpoint, trained, training, { ...options, sequencesPerRun })
-        return null
+        training = await reopened(training, () => open(checkpoint, trained, sized(sequencesPerRun)))
+        return []
       })
-      if (made === null) continue
-      step++
-      losses.push(made.loss)
-      tell({ type: 'step', step, ...made, rate })
+      for (const [i, { loss, norm }] of made.entries()) {
+        step++
+        losses.push(loss)
+        tell({ type: 'step', step, loss, norm, rate: (tasks[i] as StepTask).rate })
+      }
+      if (made.length === 0) continue
       if (statePath !== null && (step % saveEverySteps === 0 || step === steps)) {
-        await saveState(statePath, identity, step, training.slots)
+        await saveState(statePath, identity, step, await readState(training))
       }
       if (validation !== null && (step % validation.everySteps === 0 || step === steps)) {
-        const loss = await validation.loss(weightsOf(training))
+        const weights = await training.read('weights')
+        const loss = await validation.loss(weights)
         tell({ type: 'validated', step, loss })
-        if (!best.take(loss, weightsOf(training))) break
+        if (!best.take(loss, weights)) break
       }
     }
-    return { steps: step, losses, values: best.weights() ?? copied(weightsOf(training)) }
+    return { steps: step, losses, values: best.weights() ?? copied(await training.read('weights')) }
   } finally {
     await training.release()
   }
@@ -104,19 +118,16 @@ export async function fineTune(
 const placesOf = (step: number, batch: number, count: number): readonly number[] =>
   Array.from({ length: batch }, (_, i) => (step * batch + i) % count)
 
-const weightsOf = ({ slots }: Training): ReadonlyMap<string, Float32Array> =>
-  new Map([...slots].map(([key, { weights }]) => [key, weights]))
-const copied = (weights: ReadonlyMap<string, Float32Array>): ReadonlyMap<string, Float32Array> =>
-  new Map([...weights].map(([key, values]) => [key, values.slice()]))
+const copied = (weights: Values): Values => new Map([...weights].map(([key, values]) => [key, values.slice()]))
 
 /** The weights of the lowest loss so far. `take` says whether it is worth going on. */
 function createBest(patience: number) {
   let lowest = Number.POSITIVE_INFINITY
-  let held: ReadonlyMap<string, Float32Array> | null = null
+  let held: Values | null = null
   let worse = 0
   return {
     weights: () => held,
-    take: (loss: number, weights: ReadonlyMap<string, Float32Array>): boolean => {
+    take: (loss: number, weights: Values): boolean => {
       if (loss < lowest) {
         lowest = loss
         held = copied(weights)
@@ -130,18 +141,11 @@ function createBest(patience: number) {
 }
 
 /** The same state in sessions of another size; the step that failed has changed no weight. */
-async function resized(
-  checkpoint: Checkpoint,
-  trained: readonly Weight[],
-  before: Training,
-  options: TrainingOptions,
-): Promise<Training> {
+async function reopened(before: Training, open: () => Promise<Training>): Promise<Training> {
+  const state = await readState(before)
   await before.release()
-  const after = await createTraining(checkpoint, trained, options)
-  for (const [key, slot] of before.slots) {
-    const to = after.slots.get(key)
-    for (const part of ['weights', 'sums', 'squares'] as const) to?.[part].set(slot[part])
-  }
+  const after = await open()
+  after.write(state)
   return after
 }
 

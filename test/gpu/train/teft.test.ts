@@ -5,8 +5,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { inMemory } from '../../../src/gpu/data/sequences.ts'
 import { piecesOf, weightsOf } from '../../../src/gpu/evaluate/pieces.ts'
 import { openCheckpoint } from '../../../src/gpu/model/checkpoint.ts'
+import { createDeviceTraining } from '../../../src/gpu/train/on-device.ts'
 import { rateAt } from '../../../src/gpu/train/schedule.ts'
 import { fineTune, type TeftEvent, type TeftOptions } from '../../../src/gpu/train/teft.ts'
+import { createTraining } from '../../../src/gpu/train/training.ts'
 import { numbersOf } from '../graph/op-case.ts'
 
 const FIXTURE = join(import.meta.dirname, '..', '..', 'fixtures', 'models', 'qwen3-stacked')
@@ -29,13 +31,14 @@ const OPTIONS: TeftOptions = {
   validation: null,
 }
 
-async function train(options: Partial<TeftOptions> = {}) {
+async function train(options: Partial<TeftOptions> = {}, open: typeof createTraining = createTraining) {
   const checkpoint = await openCheckpoint(FIXTURE)
   const trained = piecesOf(checkpoint)
     .filter((p) => p.kind === 'expert' && p.expert === 1)
     .flatMap(weightsOf)
   const events: TeftEvent[] = []
-  const result = await fineTune(checkpoint, trained, source, { ...OPTIONS, ...options }, (event) => events.push(event))
+  const given = { ...OPTIONS, ...options }
+  const result = await fineTune(checkpoint, trained, source, given, (event) => events.push(event), open)
   return { ...result, events }
 }
 
@@ -103,4 +106,32 @@ test('rates warm up and fall', () => {
   expect(rates('constant')).toEqual([0.5, 1, 1, 1, 1])
   expect(rates('linear').map((rate) => Math.round(rate * 100) / 100)).toEqual([0.5, 1, 1, 0.55, 0.1])
   expect(rates('cosine').map((rate) => Math.round(rate * 100) / 100)).toEqual([0.5, 1, 1, 0.55, 0.1])
+})
+
+test('many steps in one run, as on CUDA, end where they are saved and validated, and are told one by one', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'wheelwright-state-'))
+  const validation = { everySteps: 4, patience: 0, loss: async () => 1 }
+  const wanted = await train({ steps: 10, validation })
+  const made = await train(
+    { steps: 10, validation, statePath: join(folder, 'state.safetensors'), saveEverySteps: 3 },
+    (checkpoint, trained, given) => createDeviceTraining(checkpoint, trained, given, 16),
+  )
+  await rm(folder, { recursive: true })
+  expect(made.events.map(({ type }) => type)).toEqual(wanted.events.map(({ type }) => type))
+  for (const [i, loss] of wanted.losses.entries()) expect(made.losses[i]).toBeCloseTo(loss, 4)
+})
+
+test('when memory does not suffice, half as many sequences go into a run, from the state there is', async () => {
+  const whole = await train({ tokensPerRun: 1024 })
+  const tight: typeof createTraining = async (checkpoint, trained, given) => {
+    const training = await createTraining(checkpoint, trained, given)
+    const run: typeof training.run = async (tasks) => {
+      if (given.sequencesPerRun > 2 && tasks[0]?.step === 3) throw new Error('std::bad_alloc')
+      return training.run(tasks)
+    }
+    return { ...training, run }
+  }
+  const made = await train({ tokensPerRun: 1024 }, tight)
+  expect(made.events[2]).toEqual({ type: 'halved', sequencesPerRun: 2, why: 'std::bad_alloc' })
+  for (const [i, loss] of whole.losses.entries()) expect(made.losses[i]).toBeCloseTo(loss, 4)
 })
