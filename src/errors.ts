@@ -293,6 +293,11 @@ export const ERRORS = {
     means: 'The worker that computes has ended before its work was done.',
     remedy: 'The reason is in the line above; `wheelwright doctor` tests what this machine can compute with.',
   },
+  DEVICE_UNFIT: {
+    exit: EXIT.environment,
+    means: 'The device that was asked for cannot compute on this machine, or computes something else than the CPU.',
+    remedy: 'Use --device cpu; `wheelwright doctor` says of every device whether it works and how to get it.',
+  },
   EVALUATION_LATE: {
     exit: EXIT.unsettled,
     means: 'A part of the evaluation did not end in its share of the phase; what was not measured has no score.',

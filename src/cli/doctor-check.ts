@@ -7,6 +7,8 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { inspectKey, listWallets } from '../chain/wallet.ts'
 import { NodeError } from '../errors.ts'
+import { DEVICES } from '../gpu/backend/device.ts'
+import { type Probe, probe } from '../gpu/backend/probe.ts'
 import { OPEN_TO_ALL } from '../p2p/admission.ts'
 import { type Host, startHost } from '../p2p/host.ts'
 import { meet } from '../p2p/meet.ts'
@@ -19,10 +21,12 @@ import { CLOCK, RANDOM } from './system.ts'
 
 export type Finding = {
   /** One word. */
-  readonly check: 'node' | 'disk' | 'port' | 'wallets' | 'chain' | 'clock' | 'entry'
+  readonly check: 'node' | 'disk' | 'port' | 'wallets' | 'chain' | 'clock' | 'entry' | 'device'
   readonly what: string
   /** Only where something is wrong. */
   readonly remedy?: string
+  /** How to get what a node can do without. */
+  readonly hint?: string
 }
 
 /** What libp2p and Helia need, and the door in bin/ demands. */
@@ -181,4 +185,24 @@ async function entryFinding(host: Host, entry: PeerAddress, io: Io): Promise<Fin
     const what = `${address}: ${error instanceof Error ? error.message : String(error)}`
     return { check, what, remedy: 'Check the address, and that a firewall lets it through.' }
   }
+}
+
+/** A machine computes on its CPU when it has nothing better; one by one, because they are timed. */
+export async function deviceFindings({ signal }: Io): Promise<readonly Finding[]> {
+  const found: Finding[] = []
+  for (const device of DEVICES) found.push(deviceFinding(await probe(device, { signal })))
+  return found
+}
+
+export function deviceFinding(found: Probe): Finding {
+  const check = 'device'
+  const { device } = found
+  if (found.works) {
+    const { loss, gradients } = found.agreement
+    const near = `, loss and gradients within ${Math.max(loss, gradients).toExponential(0)} of the CPU's`
+    const speed = `${Number(found.ms.toPrecision(2))} ms for 4.3 GFLOP`
+    return { check, what: `${device} works: ${speed}${device === 'cpu' ? '' : near}` }
+  }
+  const what = `${device} does not work: ${found.why}`
+  return device === 'cpu' ? { check, what, remedy: found.remedy } : { check, what, hint: found.remedy }
 }

@@ -3,6 +3,7 @@ import { NodeError } from '../errors.ts'
 import type { FlagValues } from './command.ts'
 import {
   chainFindings,
+  deviceFindings,
   diskFinding,
   entryFindings,
   type Finding,
@@ -22,6 +23,7 @@ export async function run(flags: FlagValues<typeof DOCTOR_FLAGS>, io: Io): Promi
     diskFinding(dir),
     ...listOf(flags.listen).map(portFinding),
     walletFinding(walletDirOf(flags)),
+    deviceFindings(io),
     ...(network === undefined ? [] : [chainFindings({ network, netuid }, io)]),
     ...(flags.entry === '' ? [] : [entryFindings(flags.entry, io)]),
   ])
@@ -40,9 +42,10 @@ export async function run(flags: FlagValues<typeof DOCTOR_FLAGS>, io: Io): Promi
   })
 }
 
-function textOf({ check, what, remedy }: Finding, io: Io): string {
+function textOf({ check, what, remedy, hint }: Finding, io: Io): string {
   const { bold, dim } = styleFor(io.stdout, io.env)
-  const state = remedy === undefined ? 'ok     ' : bold('problem')
-  const tail = remedy === undefined ? '' : ` → ${dim(printable(remedy))}`
+  const state = remedy !== undefined ? bold('problem') : hint !== undefined ? 'absent ' : 'ok     '
+  const advice = remedy ?? hint
+  const tail = advice === undefined ? '' : ` → ${dim(printable(advice))}`
   return `${state}  ${check.padEnd(8)} ${printable(what)}${tail}\n`
 }

@@ -17,6 +17,8 @@ import { createProcessIo } from './process-io.ts'
 /** Called by bin/wheelwright.js. */
 export async function start(root: Group = ROOT): Promise<void> {
   const argv = process.argv.slice(2)
+  // NVIDIA's libraries keep ten bits of a factor otherwise; onnxruntime has a switch for it, its binding has not.
+  process.env['NVIDIA_TF32_OVERRIDE'] ??= '0'
   const io = createProcessIo()
   const crash = (error: unknown) => {
     process.exit(report(error, wantsJson(argv), io)) // state is unknown from here on, so no clean-up can be trusted

@@ -10,7 +10,7 @@ import { CLOCK } from './system.ts'
 
 export async function run(flags: FlagValues<typeof LOSS_FLAGS>, io: Io, [word]: readonly string[]): Promise<void> {
   const source = sourceOf(flags, 'text', null)
-  const task = { directory: directoryOf(word), source, ...machineOf(flags) }
+  const task = { directory: directoryOf(word), source, ...(await machineOf(flags, io)) }
   const progress = createProgress('judging', io, CLOCK, (count) => `${Math.round(count)} sequences`)
   try {
     const result = await runJob(

@@ -2,7 +2,11 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { NodeError } from '../errors.ts'
+import { chooseDevice } from '../gpu/backend/choose.ts'
+import type { Device } from '../gpu/backend/device.ts'
+import { probe } from '../gpu/backend/probe.ts'
 import type { Machine, SourceSpec } from '../gpu/worker/job.ts'
+import type { Io } from './io.ts'
 import { listOf } from './peer-flags.ts'
 
 export const usage = (what: string, why: string): NodeError => new NodeError('USAGE', { what, why })
@@ -12,14 +16,13 @@ export function directoryOf(word: string | undefined): string {
   return word
 }
 
-export function machineOf({
-  device,
-  threads,
-}: {
-  readonly device: string
-  readonly threads: number | undefined
-}): Machine {
-  return { device: device === 'auto' ? 'cpu' : (device as Machine['device']), threads: threads ?? null }
+type MachineFlags = { readonly device: string; readonly threads: number | undefined }
+
+/** Tried before there is anything to lose; what nobody has chosen by name is told. */
+export async function machineOf({ device, threads }: MachineFlags, { signal, stderr }: Io): Promise<Machine> {
+  const choice = await chooseDevice(device as Device | 'auto', { probe: (each) => probe(each, { signal }) })
+  if (choice.told !== null) stderr.write(`${choice.told}\n`)
+  return { device: choice.device, threads: threads ?? null }
 }
 
 type Source = { readonly tokens: string | undefined; readonly text: string | undefined; readonly sequence: number }

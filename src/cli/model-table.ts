@@ -12,7 +12,8 @@ const MACHINE_FLAGS = {
     valueName: 'DEVICE',
     default: 'auto',
     oneOf: ['auto', 'cpu', 'webgpu', 'cuda'],
-    description: 'what computes; `wheelwright doctor` says which of them work here',
+    description:
+      'what computes, auto being the fastest that works; `wheelwright doctor` says which do, and why others do not',
   },
   threads: {
     type: 'integer',

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Schedule } from '../gpu/train/schedule.ts'
 import type { TeftEvent } from '../gpu/train/teft.ts'
-import type { TrainResult, TrainTask } from '../gpu/worker/job.ts'
+import type { Machine, TrainResult, TrainTask } from '../gpu/worker/job.ts'
 import type { FlagValues } from './command.ts'
 import { runJob } from './engine-open.ts'
 import { type Io, writeJson } from './io.ts'
@@ -20,7 +20,7 @@ const TEXT_BATCH = 8
 const FLOOR = 0.1
 
 export async function run(flags: TrainFlags, io: Io, [word]: readonly string[]): Promise<void> {
-  const task = taskOf(flags, directoryOf(word))
+  const task = { ...taskOf(flags, directoryOf(word)), ...(await machineOf(flags, io)) }
   const progress = createProgress(
     'training',
     io,
@@ -43,7 +43,7 @@ export async function run(flags: TrainFlags, io: Io, [word]: readonly string[]):
   }
 }
 
-function taskOf(flags: TrainFlags, directory: string): TrainTask {
+function taskOf(flags: TrainFlags, directory: string): Omit<TrainTask, keyof Machine> {
   if (flags.out === undefined) throw usage('--out is missing', 'it says where delta.safetensors is written')
   const experts = listOf(flags.experts).map((text) => numberOf('experts', text, 0, 1_000_000))
   const source = sourceOf({ ...flags, text: flags.data }, 'data', join(flags.out, 'tokens.bin'))
@@ -68,7 +68,6 @@ function taskOf(flags: TrainFlags, directory: string): TrainTask {
     patience: flags.patience,
     saveEverySteps: flags['save-every'],
     out: flags.out,
-    ...machineOf(flags),
   }
 }
 

@@ -3,7 +3,14 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { clockFinding, diskFinding, nodeFinding, portFinding, walletFinding } from '../../src/cli/doctor-check.ts'
+import {
+  clockFinding,
+  deviceFinding,
+  diskFinding,
+  nodeFinding,
+  portFinding,
+  walletFinding,
+} from '../../src/cli/doctor-check.ts'
 import { main } from '../../src/cli/main.ts'
 import { EXIT } from '../../src/errors.ts'
 import { createFakeIo } from './fake-io.ts'
@@ -27,7 +34,7 @@ async function occupy(): Promise<{ readonly server: Server; readonly address: st
   return { server, address: `/ip4/127.0.0.1/tcp/${typeof place === 'object' ? place?.port : 0}` }
 }
 
-test('a machine that has everything is told so, and nothing is made on it', { timeout: 30_000 }, async () => {
+test('a machine that has everything is told so, and nothing is made on it', { timeout: 60_000 }, async () => {
   const { exit, out } = await run('--listen', '/ip4/127.0.0.1/tcp/0', '--json')
   const findings = out
     .trim()
@@ -39,10 +46,27 @@ test('a machine that has everything is told so, and nothing is made on it', { ti
     ['disk', true],
     ['port', true],
     ['wallets', true],
+    ['device', true],
+    ['device', true],
+    ['device', true],
   ])
 })
 
-test('what is wrong comes with its remedy, and the exit code says so', async () => {
+test('a device that is not there is no problem, and comes with the way to get it', () => {
+  const absent = { works: false, why: 'no driver', remedy: 'Get one.' } as const
+  expect(deviceFinding({ device: 'cuda', ...absent })).toEqual({
+    check: 'device',
+    what: 'cuda does not work: no driver',
+    hint: 'Get one.',
+  })
+  expect(deviceFinding({ device: 'cpu', ...absent }).remedy).toBe('Get one.')
+  const working = { works: true, agreement: { loss: 1e-7, gradients: 6e-7 }, ms: 4_321 } as const
+  expect(deviceFinding({ device: 'webgpu', ...working }).what).toBe(
+    "webgpu works: 4300 ms for 4.3 GFLOP, loss and gradients within 6e-7 of the CPU's",
+  )
+})
+
+test('what is wrong comes with its remedy, and the exit code says so', { timeout: 60_000 }, async () => {
   const { server, address } = await occupy()
   const { exit, out, err } = await run('--listen', address)
   server.close()

@@ -1,7 +1,7 @@
 /**
  * A graph made ready to run by onnxruntime, which is imported in this folder alone.
  *
- * A run computes on the calling thread until it is done, so whoever must not stall calls from a worker.
+ * A run computes on the calling thread until it is done, so whoever must not stall has it elsewhere.
  */
 import { posix } from 'node:path'
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'

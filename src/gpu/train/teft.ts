@@ -77,7 +77,7 @@ export async function fineTune(
   let step = saved?.step ?? 0
   try {
     while (step < steps && options.enough?.aborted !== true) {
-      // A worker hears of the end of its time between two runs.
+      // An engine hears of the end of its time between two runs.
       await new Promise((resolve) => setImmediate(resolve))
       const count = Math.min(training.stepsAtOnce, steps - step, ...stops.map((every) => every - (step % every)))
       const tasks: StepTask[] = []

@@ -5,7 +5,9 @@ import { mkdir, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { NodeError } from '../../errors.ts'
-import type { Device, SessionOptions } from '../backend/session.ts'
+import type { Device } from '../backend/device.ts'
+import { checkDevice } from '../backend/self-check.ts'
+import type { SessionOptions } from '../backend/session.ts'
 import { openEncoder, packText } from '../data/pack.ts'
 import { openPacked, openTokens, type SequenceSource, someOf } from '../data/sequences.ts'
 import { type Piece, piecesOf, weightsOf } from '../evaluate/pieces.ts'
@@ -65,10 +67,11 @@ export type TrainResult = {
 /** Betas as the field trains with them; ε as PyTorch has it. */
 const ADAM = { beta1: 0.9, beta2: 0.95, eps: 1e-8 }
 
-const sessionOf = ({ device, threads }: Machine): SessionOptions => ({
-  device,
-  threads: threads ?? Math.max(1, availableParallelism()),
-})
+/** Whoever is no CPU shows first that it computes as one. */
+async function sessionOf({ device, threads }: Machine): Promise<SessionOptions> {
+  if (device !== 'cpu') await checkDevice(device)
+  return { device, threads: threads ?? Math.max(1, availableParallelism()) }
+}
 
 export async function openSource(checkpoint: Checkpoint, spec: SourceSpec): Promise<SequenceSource> {
   if (spec.kind === 'tokens') return openTokens(spec.path, checkpoint.model.vocabulary)
@@ -86,7 +89,11 @@ export async function openSource(checkpoint: Checkpoint, spec: SourceSpec): Prom
 export async function lossJob(task: LossTask, tell: (told: Told) => void): Promise<LossResult> {
   const checkpoint = await openCheckpoint(task.directory)
   const source = await openSource(checkpoint, task.source)
-  const scorer = createScorer(checkpoint, { ...sessionOf(task), tokensPerRun: TOKENS_PER_RUN, cacheBytesMax: 0 })
+  const scorer = createScorer(checkpoint, {
+    ...(await sessionOf(task)),
+    tokensPerRun: TOKENS_PER_RUN,
+    cacheBytesMax: 0,
+  })
   const perSequence = await lossesOf(scorer, source, new Map(), tell)
   const loss = perSequence.reduce((sum, value) => sum + value, 0) / perSequence.length
   return { loss, sequences: source.count, tokens: source.count * (source.places - 1), perSequence }
@@ -116,7 +123,7 @@ export async function trainJob(task: TrainTask, tell: (event: TeftEvent) => void
   const source = await openSource(checkpoint, task.source)
   const heldOut = Math.floor(source.count * task.heldOutShare)
   const training = someOf(source, 0, source.count - heldOut)
-  const session = sessionOf(task)
+  const session = await sessionOf(task)
   const scorer =
     heldOut === 0
       ? null

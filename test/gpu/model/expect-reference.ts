@@ -3,25 +3,29 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
+import type { Device } from '../../../src/gpu/backend/device.ts'
 import { floatsOf, readShard, readStored, readWeight } from '../../../src/gpu/model/checkpoint.ts'
 import { lossJob, trainJob } from '../../../src/gpu/worker/job.ts'
 import { openReference, trainedOf } from './reference.ts'
 
-const MACHINE = { device: 'cpu', threads: 1 } as const
 const sizeOf = (values: Float32Array): number => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0))
 const minus = (a: Float32Array, b: Float32Array): Float32Array => a.map((x, i) => x - (b[i] as number))
 
-export async function expectReference(directory: string): Promise<void> {
+export async function expectReference(directory: string, device: Device = 'cpu'): Promise<void> {
+  const machine = { device, threads: 1 } as const
   const reference = await openReference(directory)
   const source = { kind: 'tokens', path: join(directory, 'tokens.json') } as const
-  const measured = await lossJob({ directory, source, ...MACHINE }, () => undefined)
+  const measured = await lossJob({ directory, source, ...machine }, () => undefined)
   expect(Math.abs(measured.loss - (reference.losses[0] as number))).toBeLessThan(1e-5)
   for (const [i, loss] of measured.perSequence.entries())
     expect(loss).toBeCloseTo(reference.perSequence[i] as number, 4)
 
   const out = await mkdtemp(join(tmpdir(), 'wheelwright-parity-'))
   try {
-    const result = await trainJob({ ...TRAINING, directory, source, out, ...told(reference) }, () => undefined)
+    const result = await trainJob(
+      { ...TRAINING, ...machine, directory, source, out, ...told(reference) },
+      () => undefined,
+    )
     for (const [i, loss] of result.losses.entries()) expect(loss).toBeCloseTo(reference.losses[i] as number, 4)
     await expectWeights(directory, result.delta)
   } finally {
@@ -36,7 +40,6 @@ const told = ({ trained, router, rate, decay }: Awaited<ReturnType<typeof openRe
   weightDecay: decay,
 })
 const TRAINING = {
-  ...MACHINE,
   steps: 3,
   normMax: null,
   batch: null,
