@@ -154,7 +154,7 @@ async function run(fetch: Fetch, shared: Shared): Promise<void> {
   try {
     const leave = await shared.turns.enter(1, { signal })
     try {
-      job.opening += 1
+      job.isSearching = true
       await beginJob(job)
       if (!job.plan.isDone()) await search(fetch, shared)
       else job.finish()
@@ -182,7 +182,7 @@ async function search(fetch: Fetch, shared: Shared): Promise<void> {
     }
     if (!signal.aborted) await scan(fetch, shared)
     // From now on the fetch may end because nobody is left.
-    if (isFirst) job.opening -= 1
+    job.isSearching = false
     isFirst = false
     settle(job)
   }
@@ -197,7 +197,7 @@ function join(fetch: Fetch, from: readonly PeerAddress[], shared: Shared): void 
     job.tried.set(peer.peerId, null)
     named.push(peer)
   }
-  if (job.opening > 0 || fetch.sources.size > 0) addNamed(fetch, shared)
+  if (job.isSearching || fetch.sources.size > 0) addNamed(fetch, shared)
 }
 
 function addNamed(fetch: Fetch, shared: Shared): void {
