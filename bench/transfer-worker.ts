@@ -20,7 +20,8 @@ import type { PullStore } from '../src/p2p/pull/job.ts'
 import { createPull } from '../src/p2p/pull/pull.ts'
 import { type PullServer, servePull } from '../src/p2p/pull/serve.ts'
 import { createOutlet, messageParts } from '../src/p2p/pull/stream.ts'
-import { DAG_PB } from '../src/p2p/pull/wire.ts'
+import { DAG_PB } from '../src/p2p/store/cid.ts'
+import { openStore } from '../src/p2p/store/index.ts'
 import {
   addFile,
   addressOf,
@@ -207,13 +208,20 @@ async function fetchStream({ offer, mib }: FetchTask): Promise<number> {
 }
 
 async function fetchPull({ offer, mib, keep }: FetchTask): Promise<number> {
-  const disk = keep === 'disk' ? await createDisk() : null
-  const into = keep === 'memory' ? (store ?? fail('there is no store')) : createSink(disk)
+  const disk = keep === 'disk' ? await createDiskStore() : null
+  const into = keep === 'memory' ? (store ?? fail('there is no store')) : (disk?.blocks ?? createSink())
   const pull = createPull({ libp2p: hostHere(), store: into, clock, log: SILENT })
   const from = [{ peerId: offer.peerId, addresses: offer.addresses }]
   await pull.fetch(CID.parse(offer.cid), { bytesMax: mib * MIB, from, ...never })
   await disk?.end()
   return pull.stats().receivedBytes
+}
+
+/** The store of a node, with a file for each block. */
+async function createDiskStore() {
+  const dir = await mkdtemp(join(tmpdir(), 'wheelwright-transfer-'))
+  const { blocks } = await openStore({ dir, quotaBytes: Number.MAX_SAFE_INTEGER, freeBytesMin: 0 }, { log: SILENT })
+  return { blocks, end: () => rm(dir, { recursive: true, force: true }) }
 }
 
 async function fetchBitswap({ offer }: FetchTask): Promise<number> {
@@ -229,17 +237,13 @@ async function fetchBitswap({ offer }: FetchTask): Promise<number> {
 }
 
 /** Knows which blocks came and forgets what was in them, so that memory is the transfer's own. */
-function createSink(disk: Disk | null): PullStore {
+function createSink(): PullStore {
   const nodes = new Map<string, Uint8Array>()
   const seen = new Set<string>()
-  let at = 0
   return {
     has: async (cid) => seen.has(String(cid)),
     get: async (cid) => nodes.get(String(cid)) ?? null,
     put: async (cid, bytes) => {
-      const from = at
-      at += bytes.length
-      await disk?.write(bytes, from)
       seen.add(String(cid))
       if (cid.code === DAG_PB) nodes.set(String(cid), bytes)
     },
@@ -248,7 +252,7 @@ function createSink(disk: Disk | null): PullStore {
 
 type Disk = { write(bytes: Uint8Array, at: number): Promise<unknown>; end(): Promise<void> }
 
-/** One file, written as the bytes come: what a store costs besides is not measured here. */
+/** One file, written as the bytes come. */
 async function createDisk(): Promise<Disk> {
   const folder = await mkdtemp(join(tmpdir(), 'wheelwright-transfer-'))
   const file = await open(join(folder, 'file'), 'w')

@@ -118,7 +118,11 @@ const NAMES: Readonly<Record<Path, string>> = {
   bitswap: 'Helia bitswap over TLS',
 }
 
-const nameOf = ({ path, mib, keep }: Run): string => `${NAMES[path]}, ${mib} MiB${keep === 'disk' ? ' to disk' : ''}`
+/** HTTP writes one file, and the store of a node one for each block. */
+const nameOf = ({ path, mib, keep }: Run): string => {
+  const disk = path === 'http' ? ' to a file' : ' to a store on disk'
+  return `${NAMES[path]}, ${mib} MiB${keep === 'disk' ? disk : ''}`
+}
 
 export async function transferResults(): Promise<readonly TransferResult[]> {
   const fetched = new Map<string, Fetched[]>()

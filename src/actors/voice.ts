@@ -6,7 +6,7 @@ import { encodeRecord, type SlotRecord } from '../protocol/commitment.ts'
 import type { Network } from '../protocol/constitution.ts'
 import { type MessageKind, seal } from '../protocol/envelope.ts'
 import { type Bodies, MESSAGE_RULES } from '../protocol/gossip.ts'
-import { peerClaim } from '../protocol/peer-card.ts'
+import { sealCard } from '../protocol/peer-card.ts'
 import type { Shape } from '../protocol/schema.ts'
 
 export type Voice = {
@@ -42,10 +42,7 @@ export function createVoice(network: Network, echo: Echo, { keys, network: gossi
   }
   const card: Voice['card'] = (cycle, expires) => {
     // Time only orders a hotkey's own cards; no rule compares it with anybody else's.
-    const claim = { expires, sequence: Math.floor(clock.now()) }
-    const proof = keys.prove(peerClaim(network, keys.hotkey, claim))
-    const { peerId, addresses } = gossip.self
-    return sealed('card', cycle, { ...claim, peerId, addresses, proof })
+    return sealCard(network, keys, cycle, { ...gossip.self, expires, sequence: Math.floor(clock.now()) })
   }
   const offer = (kind: MessageKind, bytes: Uint8Array, opts: Cancel): void => {
     echo(kind, bytes)

@@ -26,6 +26,13 @@ export const BOOTNODE_FLAGS = {
     default: '.wheelwright/bootnode',
     description: 'where its key is kept: with the same key it keeps its address',
   },
+  allow: {
+    type: 'string',
+    valueName: 'PEER,…',
+    default: '',
+    description: 'let these peer ids in and nobody else; without it, everybody',
+  },
+  deny: { type: 'string', valueName: 'PEER,…', default: '', description: 'never let these peer ids in' },
   private: { type: 'boolean', description: 'all peers live on one machine or test bench: dial private addresses too' },
 } as const satisfies Flags
 

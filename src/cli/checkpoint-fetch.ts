@@ -13,7 +13,8 @@ import { type PublicPeer, startPublicPeer } from '../p2p/public.ts'
 import { PULL_PROTOCOL, type PullProgress } from '../p2p/pull/index.ts'
 import type { Store } from '../p2p/store/index.ts'
 import type { PeerAddress } from '../ports.ts'
-import { type Io, printable } from './io.ts'
+import { type Io, printable, writeJson } from './io.ts'
+import type { Passport } from './membership.ts'
 import { listOf } from './peer-flags.ts'
 import { createProgress } from './progress.ts'
 import { CLOCK, RANDOM, SILENT } from './system.ts'
@@ -22,6 +23,11 @@ export type Wanted = {
   readonly cid: CID
   /** Multiaddrs, separated by commas. */
   readonly from: string
+  /** Where others who fetch the same find what is here already. Likewise; empty for nowhere. */
+  readonly listen: string
+  readonly json: boolean
+  /** Who fetches, for peers that serve members of a subnet alone. */
+  readonly passport: Passport | null
 }
 export type Dropped = { readonly peer: string; readonly misdeed: string }
 export type Fetched = { readonly receivedBytes: number; readonly dropped: readonly Dropped[] }
@@ -30,7 +36,8 @@ const SECRET_BYTES = 32
 const DIAL_MS = 15_000
 const BITSWAP = '/ipfs/bitswap/1.2.0'
 
-export async function fetchCheckpoint(store: Store, { cid, from }: Wanted, io: Io): Promise<Fetched> {
+export async function fetchCheckpoint(store: Store, wanted: Wanted, io: Io): Promise<Fetched> {
+  const { cid, from, listen, passport } = wanted
   const named = sourcesOf(from)
   if (await store.has(cid)) return { receivedBytes: 0, dropped: [] }
   if (named.length === 0) {
@@ -44,14 +51,16 @@ export async function fetchCheckpoint(store: Store, { cid, from }: Wanted, io: I
   const dropped: Dropped[] = []
   const peer = await startPublicPeer(
     {
-      secret: RANDOM.bytes(SECRET_BYTES),
-      listen: [],
+      secret: passport?.secret ?? RANDOM.bytes(SECRET_BYTES),
+      ...(passport === null ? {} : { card: passport.card }),
+      listen: listOf(listen),
       announce: [],
       privateAllowed: true, // it dials nobody but those that a person named
       admission: OPEN_TO_ALL,
     },
     { store, clock: CLOCK, log: SILENT, misbehaved: (id, misdeed) => void dropped.push({ peer: id, misdeed }) },
   )
+  if (listen !== '') tellAddresses(peer, wanted, io)
   const beforeBytes = store.usedBytes()
   const progress = createProgress('fetching', io, CLOCK)
   const onProgress = (state: PullProgress): void =>
@@ -63,6 +72,13 @@ export async function fetchCheckpoint(store: Store, { cid, from }: Wanted, io: I
     progress.end()
     await peer.stop()
   }
+}
+
+/** In time for whoever starts a moment later. */
+function tellAddresses({ host }: PublicPeer, { json }: Wanted, { stdout, stderr }: Io): void {
+  const addrs = host.getMultiaddrs().map(String)
+  if (json) writeJson(stdout, { peerId: host.peerId.toString(), addrs })
+  else stderr.write(`others who fetch it may name this peer as well:\n${addrs.map((each) => `  ${each}\n`).join('')}`)
 }
 
 /** Each with the peer id that must answer, because a fetch that knows nobody cannot name who misbehaves. */

@@ -14,6 +14,7 @@ import { cidOf, withStore } from './checkpoint-open.ts'
 import type { GET_FLAGS } from './checkpoint-table.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
+import { passportOf } from './peer-flags.ts'
 import { bytesText, createProgress } from './progress.ts'
 import { CLOCK } from './system.ts'
 
@@ -21,8 +22,9 @@ export async function run(flags: FlagValues<typeof GET_FLAGS>, io: Io, [word = '
   const cid = cidOf(word)
   const { out, pin, cycle, json } = flags
   if (out !== undefined) await demandWritable(out)
+  const passport = await passportOf(flags, io)
   const got = await withStore(flags, async ({ store }) => {
-    const bring = () => fetchCheckpoint(store, { cid, from: flags.from }, io)
+    const bring = () => fetchCheckpoint(store, { cid, from: flags.from, listen: flags.listen, json, passport }, io)
     const fetched = await bring()
     const written = await writeOut(store, cid, { out, io }).catch(async (error) => {
       // A block that was here is damaged, which shows when it is read: now it is gone, and can be fetched.

@@ -8,9 +8,15 @@ import { parseCid } from '../p2p/store/cid.ts'
 import type { Damage, Store } from '../p2p/store/index.ts'
 import { openStore } from '../p2p/store/index.ts'
 import { printable } from './io.ts'
+import { bucketOf } from './store-place.ts'
 import { SILENT } from './system.ts'
 
-export type StoreChoice = { readonly dir: string; readonly quota: string }
+export type StoreChoice = {
+  readonly dir: string
+  readonly quota: string
+  /** In a bucket, and not in the directory. */
+  readonly store?: string | undefined
+}
 export type OpenedStore = {
   readonly store: Store
   /** What was found damaged, and removed, so far. */
@@ -22,10 +28,12 @@ const FREE_BYTES_MIN = 1024 ** 3
 const UNITS: Readonly<Record<string, number>> = { '': 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3, tib: 1024 ** 4 }
 
 /** Runs with the store, which no other process has meanwhile, and closes it whatever happens. */
-export async function withStore<T>({ dir, quota }: StoreChoice, work: (opened: OpenedStore) => Promise<T>): Promise<T> {
+export async function withStore<T>(choice: StoreChoice, work: (opened: OpenedStore) => Promise<T>): Promise<T> {
+  const { dir, quota } = choice
+  const s3 = choice.store === undefined ? undefined : bucketOf(choice.store)
   const damaged: Damage[] = []
   const store = await openStore(
-    { dir, quotaBytes: bytesOf(quota), freeBytesMin: FREE_BYTES_MIN },
+    { dir, s3, quotaBytes: bytesOf(quota), freeBytesMin: FREE_BYTES_MIN },
     { log: SILENT, lock: (path) => lockDirectory(path), onDamaged: (damage) => void damaged.push(damage) },
   )
   try {
@@ -37,8 +45,8 @@ export async function withStore<T>({ dir, quota }: StoreChoice, work: (opened: O
 
 /** The same for who only looks or takes away: a directory that is not there is a slip of the pen, and none is made. */
 export async function withKnownStore<T>(choice: StoreChoice, work: (opened: OpenedStore) => Promise<T>): Promise<T> {
-  const { dir } = choice
-  if (!existsSync(join(dir, 'open'))) {
+  const { dir, store } = choice
+  if (store === undefined && !existsSync(join(dir, 'open'))) {
     throw new NodeError('STORE_UNAVAILABLE', {
       what: `there is no store in ${printable(dir)}`,
       why: 'nothing was added, fetched or imported there',

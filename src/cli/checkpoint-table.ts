@@ -1,6 +1,8 @@
 /** The commands of `wheelwright checkpoint`: files by their content, from peer to peer. */
+import { NETWORK_FLAGS } from './chain-table.ts'
 import type { Command, Example, Flags, FlagValues, Group, Positional } from './command.ts'
 import type { Io } from './io.ts'
+import { WALLET_FLAGS } from './wallet-table.ts'
 
 export const STORE_FLAGS = {
   dir: { type: 'string', valueName: 'DIR', default: '.wheelwright/store', description: 'where the store is' },
@@ -9,6 +11,11 @@ export const STORE_FLAGS = {
     valueName: 'BYTES',
     default: '256GiB',
     description: 'how much it may hold; with KiB, MiB, GiB or TiB behind the number, too',
+  },
+  store: {
+    type: 'string',
+    valueName: 's3://BUCKET/PREFIX',
+    description: 'a bucket for the blocks; AWS_ENDPOINT_URL, AWS_REGION and AWS_ACCESS_KEY_ID say whose',
   },
 } as const satisfies Flags
 
@@ -29,6 +36,11 @@ export const PINNED_FLAGS = {
   ...CYCLE_FLAG,
 } as const satisfies Flags
 
+const SUBNET_FLAGS = {
+  subnet: { type: 'string', valueName: 'FILE', description: 'the subnet whose members are meant: its constitution' },
+  network: NETWORK_FLAGS.network,
+} as const satisfies Flags
+
 export const SERVE_FLAGS = {
   ...STORE_FLAGS,
   listen: {
@@ -43,11 +55,19 @@ export const SERVE_FLAGS = {
     default: '',
     description: 'what others shall dial, where that differs from what it listens on',
   },
+  admit: {
+    type: 'string',
+    valueName: 'WHOM',
+    default: 'anyone',
+    oneOf: ['anyone', 'metagraph'],
+    description: 'whom it serves; metagraph: peers whose card is signed by a hotkey of --subnet',
+  },
+  ...SUBNET_FLAGS,
   allow: {
     type: 'string',
     valueName: 'PEER,…',
     default: '',
-    description: 'serve these peer ids and nobody else; without it, everybody',
+    description: 'serve these peer ids, whatever the metagraph says; with --admit anyone, these and nobody else',
   },
   deny: { type: 'string', valueName: 'PEER,…', default: '', description: 'never serve these peer ids' },
   private: { type: 'boolean', description: 'all peers live on one machine or test bench: dial private addresses too' },
@@ -59,13 +79,22 @@ export const GET_FLAGS = {
     type: 'string',
     valueName: 'ADDRESS,…',
     default: '',
-    description: 'multiaddrs of peers that have it, each with /p2p/ and the peer id; several are used at once',
+    description:
+      'multiaddrs of peers that have it, or fetch it too, each with /p2p/ and the peer id; all are used at once',
+  },
+  listen: {
+    type: 'string',
+    valueName: 'ADDRESS,…',
+    default: '',
+    description: 'serve on these multiaddrs meanwhile; who fetches the same names this peer in --from, too',
   },
   out: {
     type: 'string',
     valueName: 'FILE',
     description: 'where the file goes; without it, it stays in the store alone',
   },
+  ...WALLET_FLAGS,
+  ...SUBNET_FLAGS,
 } as const satisfies Flags
 
 export const PIN_FLAGS = {
@@ -136,6 +165,10 @@ export const checkpointGroup: Group = {
       examples: [
         { line: 'wheelwright checkpoint serve', shows: 'the address for --from, on this machine' },
         { line: 'wheelwright checkpoint serve --listen /ip4/0.0.0.0/tcp/4002 --json', shows: 'the same for everybody' },
+        {
+          line: 'wheelwright checkpoint serve --admit metagraph --subnet subnet.json --network finney',
+          shows: 'the same for members of a subnet alone',
+        },
       ],
       run: async () => (await import('./checkpoint-serve.ts')).run,
     }),

@@ -13,6 +13,7 @@ import type { Founders, MakeGround } from '../sim/ground.ts'
 import type { SimKeys } from '../sim/keys.ts'
 import { assert } from '../util/assert.ts'
 import { hexBytes } from '../util/bytes.ts'
+import { followCensus } from './census.ts'
 import { createLocalPeers } from './local-peers.ts'
 import { CLOCK, RANDOM, SILENT } from './system.ts'
 
@@ -36,17 +37,23 @@ export const createLocalGround =
   async (founders, preset) => {
     const dev = await createDevChain({ blockMs, port, ...genesisOf(founders, PRESETS[preset]) })
     const clients = new Map<string, ChainClient>()
-    const peers = await createLocalPeers().catch(async (error: unknown) => {
-      await dev.stop()
-      throw error
-    })
+    // In the order in which they began; the last ends first.
+    const ends: (() => void | Promise<void>)[] = [() => dev.stop()]
     const stop = async (): Promise<void> => {
-      await peers.stop()
-      for (const client of clients.values()) client.stop()
-      await dev.stop()
+      for (const end of ends.splice(0).reverse()) await end()
     }
     try {
-      for (const { keys } of founders) clients.set(keys.hotkey, await connect(dev, keys, blockMs))
+      for (const { keys } of founders) {
+        const client = await connect(dev, keys, blockMs)
+        clients.set(keys.hotkey, client)
+        ends.push(client.stop)
+      }
+      const [witness] = clients.values()
+      assert(witness !== undefined, 'somebody owns the subnet')
+      const census = await followCensus({ chain: witness, clock: CLOCK, log: SILENT }, { signal })
+      ends.push(census.stop)
+      const peers = await createLocalPeers(census)
+      ends.push(peers.stop)
       const genesis = await Promise.all([...clients.values()].map((client) => client.hashOf(0, { signal })))
       return {
         ...peers,

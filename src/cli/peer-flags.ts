@@ -1,9 +1,18 @@
 /** What flags of commands that meet peers mean: lists of addresses, and the network that a subnet is. */
 import { NodeError } from '../errors.ts'
+import type { AdmissionLists } from '../p2p/admission.ts'
 import { constitutionCid } from '../protocol/constitution.ts'
 import { readConstitution } from './constitution-check.ts'
+import type { Io } from './io.ts'
+import type { Passport, PassportChoice } from './membership.ts'
 
 export const listOf = (text: string): readonly string[] => text.split(',').filter((part) => part !== '')
+
+/** Whom an operator lets in, and whom not. */
+export const listsOf = ({ allow, deny }: { readonly allow: string; readonly deny: string }): AdmissionLists => ({
+  allow: new Set(listOf(allow)),
+  deny: new Set(listOf(deny)),
+})
 
 const CID_TEXT = /^b[a-z2-7]{58}$/
 
@@ -17,4 +26,11 @@ export async function networkNamed(subnet: string | undefined): Promise<string> 
     })
   }
   return CID_TEXT.test(subnet) ? subnet : constitutionCid(await readConstitution(subnet))
+}
+
+/** A card for a peer that lives as long as a command; `null` where no wallet is named, and then no chain is asked either. */
+export async function passportOf(flags: PassportChoice, io: Io): Promise<Passport | null> {
+  if (flags.wallet === undefined && flags.hotkey === undefined) return null
+  const { openPassport } = await import('./membership.ts')
+  return openPassport(flags, io)
 }

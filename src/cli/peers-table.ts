@@ -1,5 +1,7 @@
 /** The command `wheelwright peers`: who is in a network. */
+import { NETWORK_FLAGS } from './chain-table.ts'
 import type { Command, Flags } from './command.ts'
+import { WALLET_FLAGS } from './wallet-table.ts'
 
 export const PEERS_FLAGS = {
   subnet: { type: 'string', valueName: 'FILE|CID', description: 'which network: a constitution as JSON, or its CID' },
@@ -18,6 +20,8 @@ export const PEERS_FLAGS = {
     unit: 's',
     description: 'how long to look for others',
   },
+  ...WALLET_FLAGS,
+  network: NETWORK_FLAGS.network,
   private: { type: 'boolean', description: 'all peers live on one machine or test bench: dial private addresses too' },
 } as const satisfies Flags
 
@@ -29,6 +33,10 @@ export const peers: Command<typeof PEERS_FLAGS> = {
     {
       line: 'wheelwright peers --subnet subnet.json --private --entry /ip4/127.0.0.1/tcp/4001/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp',
       shows: 'who is met through an entry peer in five seconds',
+    },
+    {
+      line: 'wheelwright peers --subnet subnet.json --wallet mine --hotkey second --network finney --entry ADDRESS',
+      shows: 'the same as a member of the subnet, whom others let in',
     },
   ],
   load: () => import('./peers.ts'),

@@ -1,15 +1,19 @@
-/** `wheelwright peers`: joins a network as a stranger for some seconds, and tells whom it has met. */
+/**
+ * `wheelwright peers`: joins a network for some seconds, and tells whom it has met. As a stranger it meets those who let
+ * strangers in, which are its entry peers; with a wallet whose hotkey is registered, everybody.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PeerId } from '@libp2p/interface'
 import { NodeError } from '../errors.ts'
 import { OPEN_TO_ALL } from '../p2p/admission.ts'
 import { keepConnected } from '../p2p/connect.ts'
 import { type Host, startHost } from '../p2p/host.ts'
+import { showCard } from '../p2p/members.ts'
 import { PULL_PROTOCOL } from '../p2p/pull/index.ts'
 import { sourcesOf } from './checkpoint-fetch.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
-import { networkNamed } from './peer-flags.ts'
+import { networkNamed, passportOf } from './peer-flags.ts'
 import type { PEERS_FLAGS } from './peers-table.ts'
 import { CLOCK, RANDOM, SILENT } from './system.ts'
 
@@ -36,15 +40,17 @@ export async function run(flags: FlagValues<typeof PEERS_FLAGS>, io: Io): Promis
       remedy: 'name an entry peer: --entry ADDRESS',
     })
   }
+  const passport = await passportOf(flags, io)
   const host = await startHost({
     network,
-    secret: RANDOM.bytes(SECRET_BYTES),
+    secret: passport?.secret ?? RANDOM.bytes(SECRET_BYTES),
     listen: [],
     announce: [],
     privateAllowed: flags.private,
     relay: false,
     admission: OPEN_TO_ALL,
   })
+  if (passport !== null) await showCard(host, passport.card, CLOCK)
   const disconnect = keepConnected({ entries }, { host, clock: CLOCK, log: SILENT })
   try {
     await sleep(seconds * 1_000, undefined, { signal: io.signal }).catch(() => undefined)

@@ -1,37 +1,51 @@
 /**
- * Who may connect: whom the network knows and the operator has not denied.
+ * Who may connect: whom the network knows and the operator has not denied, and for some seconds who may turn out to be known.
  *
  * Asked when a peer has proven its key, before anything else is said on its connection, in both directions.
  */
 import type { ConnectionGater } from '@libp2p/interface'
 import { isDialable } from '../protocol/address.ts'
+import type { Knocks } from './knocks.ts'
+import { originOf } from './origin.ts'
+import { cardForm } from './relay.ts'
 
 export type Admission = {
+  /** True for who may stay. */
   readonly admits: (peerId: string) => boolean
+  /** True for who may connect, if only to show its card. */
+  readonly lets: (peerId: string, origin: string | null) => boolean
 }
 
 /** For checkpoints that are served to everybody, for entry peers, and for a laptop. */
-export const OPEN_TO_ALL: Admission = { admits: () => true }
+export const OPEN_TO_ALL: Admission = { admits: () => true, lets: () => true }
 
 export type AdmissionLists = {
-  /** Peers that may connect whatever the chain says. */
+  /** Peers that may connect, whatever the chain says. */
   readonly allow: ReadonlySet<string>
-  /** Peers that may not, whatever the chain says. */
+  /** Peers that may not, whatever else is said of them. */
   readonly deny: ReadonlySet<string>
 }
 
-/** `isKnown`: the peer of a card whose hotkey is registered. */
-export function createAdmission({ allow, deny }: AdmissionLists, isKnown: (peerId: string) => boolean): Admission {
-  return { admits: (peerId) => !deny.has(peerId) && (allow.has(peerId) || isKnown(peerId)) }
+/** Who is on the list of those who may, and everybody where that is empty. */
+export const createListed = (lists: AdmissionLists): Admission => createAdmission(lists, () => lists.allow.size === 0)
+
+/** `isKnown`: the peer of a card whose hotkey is registered. Without `knocks` there is no way in for strangers. */
+export function createAdmission(
+  { allow, deny }: AdmissionLists,
+  isKnown: (peerId: string) => boolean,
+  knocks: Pick<Knocks, 'lets'> | null = null,
+): Admission {
+  const admits = (peerId: string): boolean => !deny.has(peerId) && (allow.has(peerId) || isKnown(peerId))
+  return {
+    admits,
+    lets: (peerId, origin) => admits(peerId) || (!deny.has(peerId) && knocks !== null && knocks.lets(peerId, origin)),
+  }
 }
 
-/** Cards name the relay; who is behind it is added by whoever dials. */
-const BEHIND_RELAY = /(\/p2p-circuit)\/p2p\/[^/]+$/
-
-export function gaterOf({ admits }: Admission, privateAllowed: boolean): ConnectionGater {
+export function gaterOf({ lets }: Admission, privateAllowed: boolean): ConnectionGater {
   return {
-    denyDialMultiaddr: (address) => !isDialable(address.toString().replace(BEHIND_RELAY, '$1'), privateAllowed),
-    denyInboundEncryptedConnection: (peer) => !admits(peer.toString()),
-    denyOutboundEncryptedConnection: (peer) => !admits(peer.toString()),
+    denyDialMultiaddr: (address) => !isDialable(cardForm(address.toString()), privateAllowed),
+    denyInboundEncryptedConnection: (peer, { remoteAddr }) => !lets(peer.toString(), originOf(remoteAddr)),
+    denyOutboundEncryptedConnection: (peer, { remoteAddr }) => !lets(peer.toString(), originOf(remoteAddr)),
   }
 }

@@ -1,18 +1,29 @@
 /**
- * Keeps a host connected: to the entry peers it was told of, and through them to as many others as a mesh needs.
+ * Keeps a host connected: to the entry peers it was told of, and to as many others as a mesh needs. Whose cards are held are
+ * dialled first, at the addresses that these name; then who was met through others.
  *
  * Nothing here gives up: an entry peer that is away is tried again, later and later, for as long as the host runs.
  */
+import { hash } from 'node:crypto'
 import type { PeerId, PeerInfo } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import type { Clock, Log, Unsubscribe } from '../ports.ts'
+import type { Clock, Log, PeerAddress, Unsubscribe } from '../ports.ts'
+import { compareText } from '../util/compare.ts'
+import type { Acquaintances } from './acquaintances.ts'
+import { targetOf } from './dial.ts'
 import type { Host } from './host.ts'
 
 export type ConnectOptions = {
   /** Multiaddrs, each with the peer id that must answer there. */
   readonly entries: readonly string[]
 }
-export type ConnectDeps = { readonly host: Host; readonly clock: Clock; readonly log: Log }
+export type ConnectDeps = {
+  readonly host: Host
+  readonly clock: Clock
+  readonly log: Log
+  /** Where there are members. */
+  readonly acquaintances?: Pick<Acquaintances, 'known' | 'search'>
+}
 
 /** Enough for a mesh of six with some to choose from; more come in by themselves. */
 const PEERS_WANTED = 16
@@ -23,23 +34,31 @@ const PAUSE_MS_MAX = 60_000
 const DIAL_MS = 10_000
 /** Discovered peers that wait to be dialled. */
 const CANDIDATES_MAX = 256
+/** Whose card is held, dialled at once. */
+const KNOWN_AT_ONCE = 8
+/** Who has a card and does not answer is tried again after this. */
+const AWAY_MS = 30_000
 
-export function keepConnected({ entries }: ConnectOptions, { host, clock, log }: ConnectDeps): Unsubscribe {
+export function keepConnected({ entries }: ConnectOptions, deps: ConnectDeps): Unsubscribe {
+  const { host, clock, log, acquaintances } = deps
   const stopped = new AbortController()
   const candidates = new Map<string, PeerId>()
+  const nextKnown = createRounds(host, clock)
   let timer: unknown
   let failures = 0
 
-  const dial = async (target: Parameters<Host['dial']>[0]): Promise<boolean> => {
+  const dial = async (target: () => Parameters<Host['dial']>[0]): Promise<boolean> => {
     const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(DIAL_MS)])
-    return host.dial(target, { signal }).then(
-      () => true,
-      () => false,
-    )
+    try {
+      await host.dial(target(), { signal })
+      return true
+    } catch {
+      return false
+    }
   }
   const dialEntries = async (): Promise<void> => {
     const away = entries.filter((entry) => !isConnected(host, entry))
-    const answers = await Promise.all(away.map((entry) => dial(multiaddr(entry))))
+    const answers = await Promise.all(away.map((entry) => dial(() => multiaddr(entry))))
     const isLonely = host.getConnections().length === 0
     failures = answers.includes(false) ? failures + 1 : 0
     if (isLonely && away.length > 0) log.warn('no entry peer answers', { tried: away.length, times: failures })
@@ -49,11 +68,16 @@ export function keepConnected({ entries }: ConnectOptions, { host, clock, log }:
     const isDeaf = pubsub.getTopics().some((topic) => pubsub.getSubscribers(topic).length < LISTENERS_WANTED)
     return isDeaf || host.getConnections().length < PEERS_WANTED
   }
+  const dialKnown = async (): Promise<void> => {
+    if (acquaintances === undefined || !isShort()) return
+    // A card may hold what reads like an address and is none.
+    await Promise.all(nextKnown(acquaintances.known()).map((peer) => dial(() => targetOf(peer).addresses)))
+  }
   const dialCandidates = async (): Promise<void> => {
     for (const [id, peer] of candidates) {
       if (!isShort() || stopped.signal.aborted) return
       candidates.delete(id)
-      if (host.getConnections(peer).length === 0) await dial(peer)
+      if (host.getConnections(peer).length === 0) await dial(() => peer)
     }
   }
   const discovered = ({ detail: { id } }: CustomEvent<PeerInfo>): void => {
@@ -62,7 +86,9 @@ export function keepConnected({ entries }: ConnectOptions, { host, clock, log }:
   }
   const look = async (): Promise<void> => {
     await dialEntries()
+    await dialKnown()
     await dialCandidates()
+    if (isShort()) await acquaintances?.search({ signal: stopped.signal })
     if (stopped.signal.aborted) return
     const pauseMs = Math.min(PAUSE_MS_MAX, LOOK_MS * 2 ** Math.min(failures, 5))
     timer = clock.setTimeout(() => void look(), failures === 0 ? LOOK_MS : pauseMs)
@@ -73,6 +99,29 @@ export function keepConnected({ entries }: ConnectOptions, { host, clock, log }:
     stopped.abort()
     clock.clearTimeout(timer)
     host.removeEventListener('peer:discovery', discovered)
+  }
+}
+
+/**
+ * Those to dial now: not connected, and not tried a moment ago. In an order of our own, or everybody would dial the same
+ * few; by hash, because then all of these orders together make a graph that hangs together.
+ */
+function createRounds(host: Host, clock: Clock): (known: readonly PeerAddress[]) => readonly PeerAddress[] {
+  const triedMs = new Map<string, number>()
+  const own = host.peerId.toString()
+  const connected = (): ReadonlySet<string> => new Set(host.getPeers().map(String))
+  return (known) => {
+    const nowMs = clock.now()
+    for (const [peerId, atMs] of triedMs) if (nowMs - atMs >= AWAY_MS) triedMs.delete(peerId)
+    const here = connected()
+    const due = known.filter(
+      ({ peerId, addresses }) => addresses.length > 0 && peerId !== own && !here.has(peerId) && !triedMs.has(peerId),
+    )
+    const order = new Map(due.map(({ peerId }) => [peerId, hash('sha256', own + peerId)]))
+    const sorted = due.toSorted((a, b) => compareText(order.get(a.peerId) ?? '', order.get(b.peerId) ?? ''))
+    const turn = sorted.slice(0, KNOWN_AT_ONCE)
+    for (const { peerId } of turn) triedMs.set(peerId, nowMs)
+    return turn
   }
 }
 

@@ -4,15 +4,19 @@
  *
  * It judges nothing, so it hears no gossip: a peer that passes on what it cannot judge would be a hole in the mesh.
  */
-import type { Clock, Log } from '../ports.ts'
-import { OPEN_TO_ALL } from './admission.ts'
+import { NodeError } from '../errors.ts'
+import type { Cancel, Clock, Log } from '../ports.ts'
+import { type AdmissionLists, createListed } from './admission.ts'
 import { keepConnected } from './connect.ts'
 import { checkAddress, type HostOptions, startHost } from './host.ts'
 
 export type EntryOptions = Pick<HostOptions, 'network' | 'secret' | 'listen' | 'announce' | 'privateAllowed'> & {
   /** Other entry peers of the same network. */
   readonly entries: readonly string[]
+  /** Everybody, when absent. */
+  readonly lists?: AdmissionLists
 }
+const NO_LISTS: AdmissionLists = { allow: new Set(), deny: new Set() }
 export type EntryPeer = {
   readonly peerId: string
   /** With the peer id behind each: what newcomers are told. */
@@ -21,16 +25,35 @@ export type EntryPeer = {
   readonly stop: () => Promise<void>
 }
 
+type Deps = { readonly clock: Clock; readonly log: Log }
+
+/** Until the signal is aborted. */
+export async function runEntryPeer(
+  options: EntryOptions,
+  { signal, started, ...deps }: Deps & Cancel & { readonly started: (entry: EntryPeer) => void },
+): Promise<void> {
+  const entry = await startEntryPeer(options, deps)
+  started(entry)
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+  await entry.stop()
+}
+
+/** Throws ADDRESS_INVALID, also when nobody could dial it. */
 export async function startEntryPeer(
-  { entries, ...options }: EntryOptions,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { entries, lists = NO_LISTS, ...options }: EntryOptions,
+  { clock, log }: Deps,
 ): Promise<EntryPeer> {
   for (const entry of entries) checkAddress(entry)
-  const host = await startHost({ ...options, relay: true, admission: OPEN_TO_ALL })
+  const host = await startHost({ ...options, relay: true, admission: createListed(lists) })
+  const addresses = host.getMultiaddrs().map(String)
+  if (addresses.length === 0) {
+    await host.stop()
+    throw unknownPlace(options.listen)
+  }
   const disconnect = keepConnected({ entries }, { host, clock, log })
   return {
     peerId: host.peerId.toString(),
-    addresses: host.getMultiaddrs().map(String),
+    addresses,
     peerCount: () => host.getPeers().length,
     stop: async () => {
       disconnect()
@@ -38,3 +61,10 @@ export async function startEntryPeer(
     },
   }
 }
+
+const unknownPlace = (listen: readonly string[]): NodeError =>
+  new NodeError('ADDRESS_INVALID', {
+    what: 'nobody could dial this entry peer',
+    why: `it listens on ${listen.join(', ') || 'nothing'}, and this machine has no public address there`,
+    remedy: 'Name the address by which others reach it with --announce, or say --private on a test bench.',
+  })

@@ -6,18 +6,21 @@
  */
 import { type GossipSub, TopicValidatorResult } from '@libp2p/gossipsub'
 import type { Libp2p } from '@libp2p/interface'
-import type { Clock, Gate, Network } from '../ports.ts'
+import type { Clock, Gate, Network, PeerAddress } from '../ports.ts'
 import type { MessageKind } from '../protocol/envelope.ts'
 import { topicOf } from '../protocol/gossip.ts'
-import { MESSAGE_BYTES_MAX } from '../protocol/limits.ts'
+import { ADDRESSES_MAX, MESSAGE_BYTES_MAX } from '../protocol/limits.ts'
 import { reject, type Verdict } from '../protocol/verdict.ts'
 import { concat } from '../util/bytes.ts'
 import { MESSAGES_BURST, MESSAGES_PER_SECOND } from './limits.ts'
 import { createRates } from './rate.ts'
+import { cardForm } from './relay.ts'
 
 export type GossipDeps = {
   readonly host: Libp2p<{ readonly pubsub: GossipSub } & Record<string, unknown>>
   readonly clock: Clock
+  /** Hears what was accepted, and what this host says itself. */
+  readonly heard?: (kind: MessageKind, bytes: Uint8Array) => void
 }
 export type Gossip = Network & {
   /** How messages were judged, by `kind/verdict/code`. */
@@ -37,7 +40,7 @@ const RESULTS: { readonly [K in Verdict['kind']]: TopicValidatorResult } = {
 const SAYINGS_MAX = 4
 
 /** `network` is the CID of the constitution. */
-export function createGossip(network: string, { host, clock }: GossipDeps): Gossip {
+export function createGossip(network: string, { host, clock, heard = () => undefined }: GossipDeps): Gossip {
   const { pubsub } = host.services
   const verdicts = new Map<string, number>()
   const gates = new Map<MessageKind, Gate>()
@@ -54,16 +57,18 @@ export function createGossip(network: string, { host, clock }: GossipDeps): Goss
     }
     const verdict = unframed(data, (bytes) => gates.get(kind)?.(from, bytes) ?? null)
     if (verdict === null) return TopicValidatorResult.Ignore
+    if (verdict.kind === 'accept') heard(kind, data.subarray(1))
     count(kind, verdict.kind === 'accept' ? 'accept' : `${verdict.kind}/${verdict.code}`)
     return RESULTS[verdict.kind]
   }
   return {
     verdicts,
     get self() {
-      return { peerId: host.peerId.toString(), addresses: host.getMultiaddrs().map(String) }
+      return selfOf(host)
     },
     publish: async (kind, bytes, { signal }) => {
       signal.throwIfAborted()
+      heard(kind, bytes)
       const topic = topicOf(network, kind)
       for (let said = 0; said < SAYINGS_MAX; said++) {
         try {
@@ -87,6 +92,12 @@ export function createGossip(network: string, { host, clock }: GossipDeps): Goss
       }
     },
   }
+}
+
+/** As cards name a peer. */
+export function selfOf(host: Libp2p): PeerAddress {
+  const addresses = host.getMultiaddrs().map((address) => cardForm(address.toString()))
+  return { peerId: host.peerId.toString(), addresses: addresses.slice(0, ADDRESSES_MAX) }
 }
 
 /** Read off before the gate: what it judges is what its author signed. */

@@ -4,14 +4,13 @@
  * It listens where it is told, dials whom it is told, and speaks to nobody else: no public bootstrap list, no discovery in
  * the local network, no gateway. Names of protocols carry the network's name, so that nodes of other rules do not meet.
  */
-import { autoNAT } from '@libp2p/autonat'
-import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { dcutr } from '@libp2p/dcutr'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
 import type { Libp2p, PrivateKey, ServiceMap } from '@libp2p/interface'
-import { type KadDHT, kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
+import { type KadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
 import { noise } from '@libp2p/noise'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -21,17 +20,21 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { NodeError } from '../errors.ts'
+import { isDialable } from '../protocol/address.ts'
 import { concat } from '../util/bytes.ts'
 import { type Admission, gaterOf } from './admission.ts'
+import { limitCrowds } from './crowd.ts'
 import { gossipOptions } from './gossip-options.ts'
 import { CONNECTIONS_MAX, READ_BUFFER_BYTES, WINDOW_BYTES } from './limits.ts'
+import { cardForm, ownAddresses, relayService } from './relay.ts'
+import { NO_RECORDS, type RecordRules, recordsOnly } from './table.ts'
 
 export type HostOptions = {
   /** The network's name: the CID of its constitution. */
   readonly network: string
   /** The peer's Ed25519 secret, 32 bytes. */
   readonly secret: Uint8Array
-  /** Multiaddrs. Empty for a peer that only dials. */
+  /** Multiaddrs. Empty for a peer that only dials; `/p2p-circuit` for one that nobody can dial: it waits at a relay. */
   readonly listen: readonly string[]
   /** What others shall dial, where that differs from what we listen on. */
   readonly announce: readonly string[]
@@ -40,6 +43,8 @@ export type HostOptions = {
   /** Entry peers and others with a good address carry those who have none. */
   readonly relay: boolean
   readonly admission: Admission
+  /** What it stores for others; nothing, where it can judge nothing. */
+  readonly records?: RecordRules
 }
 
 export type HostServices = {
@@ -61,11 +66,13 @@ export const startHost = async (options: HostOptions): Promise<Host> =>
 /** Throws the same. */
 export async function startLibp2p<T extends ServiceMap>(
   config: Libp2pOptions<T>,
-  { listen, announce }: Pick<HostOptions, 'listen' | 'announce'>,
+  { listen, announce, privateAllowed }: Pick<HostOptions, 'listen' | 'announce' | 'privateAllowed'>,
 ): Promise<Libp2p<T>> {
   for (const address of [...listen, ...announce]) checkAddress(address)
   try {
-    return await createLibp2p(config)
+    const host = await createLibp2p(config)
+    if (!privateAllowed) limitCrowds(host)
+    return host
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause)
     // The library tells all addresses with their stacks.
@@ -87,10 +94,15 @@ export const privateKeyOf = (secret: Uint8Array): PrivateKey =>
   privateKeyFromRaw(concat(secret, ed25519.getPublicKey(secret)))
 
 export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & Record<string, unknown>> {
-  const { network, secret, listen, announce, privateAllowed, relay, admission } = options
+  const { network, secret, listen, announce, privateAllowed, relay, admission, records = NO_RECORDS } = options
   return {
     privateKey: privateKeyOf(secret),
-    addresses: { listen: [...listen], announce: [...announce] },
+    addresses: {
+      listen: [...listen],
+      announce: [...announce],
+      // What nobody else may dial is nobody else's business, and a card that names it is refused.
+      announceFilter: (all) => all.filter((address) => isDialable(cardForm(address.toString()), privateAllowed)),
+    },
     transports: [tcp(), circuitRelayTransport()],
     // The first that both know: TLS moves half as much again as noise.
     connectionEncrypters: [tls(), noise()],
@@ -113,14 +125,17 @@ export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & R
       identify: identify(),
       ping: ping(),
       pubsub: gossipsub(gossipOptions(network, privateAllowed)),
-      dht: kadDHT({
+      dht: recordsOnly({
+        ...records,
         protocol: `/wheelwright/kad/1/${network}`,
-        clientMode: listen.length === 0,
+        // Who cannot be dialled looks others up, and is no place to look.
+        clientMode: listen.length === 0 || listen.includes('/p2p-circuit'),
         peerInfoMapper: privateAllowed ? passthroughMapper : removePrivateAddressesMapper,
       }),
-      // None of these three has anything to do where every peer can dial every other.
-      ...(privateAllowed ? {} : { autonat: autoNAT(), dcutr: dcutr() }),
-      ...(relay ? { relay: circuitRelayServer({ reservations: { applyDefaultLimit: true } }) } : {}),
+      addresses: ownAddresses,
+      // Where every peer can dial every other, nobody has to be dialled back.
+      ...(privateAllowed ? {} : { dcutr: dcutr() }),
+      ...(relay ? { relay: relayService } : {}),
     },
   }
 }

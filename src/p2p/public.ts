@@ -8,18 +8,27 @@ import { withBitswap } from '@helia/bitswap'
 import type { Identify } from '@libp2p/identify'
 import type { Libp2p } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { ServiceFactoryMap } from 'libp2p'
 import type { Clock, Log } from '../ports.ts'
+import { selfOf } from './gossip.ts'
 import { type HostOptions, hostConfig, startLibp2p } from './host.ts'
+import { type Members, showCard } from './members.ts'
 import { createPull, type Misdeed, type Pull, servePull } from './pull/index.ts'
 import type { Store, StoreHelia } from './store/index.ts'
 
-export type PublicOptions = Omit<HostOptions, 'network' | 'relay'>
+export type PublicOptions = Omit<HostOptions, 'network' | 'relay' | 'records'> & {
+  /** Our own card, for who admits members alone. */
+  readonly card?: Uint8Array
+}
 export type PublicDeps = {
   readonly store: Store
   readonly clock: Clock
   readonly log: Log
   /** Hears of every peer that is not asked any more because of what it did. */
   readonly misbehaved?: (peerId: string, misdeed: Misdeed) => void
+  /** Whose admission it has, when it serves members alone. */
+  readonly members?: Members
 }
 export type PublicHost = Libp2p<{ readonly identify: Identify; readonly ping: Ping }>
 export type PublicPeer = {
@@ -31,10 +40,18 @@ export type PublicPeer = {
 }
 
 /** Throws ADDRESS_INVALID and LISTEN_FAILED. */
-export async function startPublicPeer(options: PublicOptions, { store, ...deps }: PublicDeps): Promise<PublicPeer> {
+export async function startPublicPeer(
+  options: PublicOptions,
+  { store, members, ...deps }: PublicDeps,
+): Promise<PublicPeer> {
   const config = hostConfig({ ...options, network: 'public', relay: false })
-  const { identify, ping } = config.services ?? {}
-  const host = (await startLibp2p({ ...config, services: { identify, ping } } as typeof config, options)) as PublicHost
+  const { pubsub, dht, ...services } = config.services as unknown as ServiceFactoryMap
+  // It is in nobody's card: whoever named an address may name one of a laptop.
+  const addresses = { ...config.addresses, announceFilter: (all: Multiaddr[]) => all }
+  const host = (await startLibp2p({ ...config, addresses, services }, options)) as unknown as PublicHost
+  // Before anything is served.
+  const guard = await members?.guard(host, () => selfOf(host))
+  if (options.card !== undefined) await showCard(host, options.card, deps.clock)
   const pull = createPull({ ...deps, libp2p: host, store: store.blocks })
   const server = await servePull({ ...deps, libp2p: host, store: store.blocks })
   const helia = Object.assign(store.createHelia(), { libp2p: host })
@@ -46,6 +63,7 @@ export async function startPublicPeer(options: PublicOptions, { store, ...deps }
     stop: async () => {
       await server.close()
       await helia.stop()
+      await guard?.close()
       await host.stop()
     },
   }

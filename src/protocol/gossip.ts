@@ -9,7 +9,7 @@ import { decode } from './codec.ts'
 import { decodeRecord, type SlotRecord } from './commitment.ts'
 import { type Envelope, isSigned, MESSAGE_KINDS, type MessageKind, openEnvelope, type Verify } from './envelope.ts'
 import { MESSAGE_BYTES_MAX, RECORD_BYTES_MAX } from './limits.ts'
-import { type CardView, cardShape, judgeCard, type PeerCard } from './peer-card.ts'
+import { type CardView, cardShape, judgeCard, openCard, type PeerCard } from './peer-card.ts'
 import { judgeReport, type ReportMessage, type ReportView, reportMessageShape } from './report.ts'
 import { judgeReveal, type Reveal, type RevealView, revealShape } from './reveal.ts'
 import { blob, Flaw, record, type Shape } from './schema.ts'
@@ -117,13 +117,12 @@ function judgeCarried(
   reveal: Reveal,
 ): { readonly verdict: Verdict; readonly card: PeerCard | null } {
   const foreign = { verdict: reject('CARD_FOREIGN'), card: null }
-  const inner = openEnvelope(reveal.card)
-  if (inner instanceof Flaw || inner.kind !== 'card' || inner.hotkey !== hotkey) return foreign
-  const message = readBody('card', inner)
-  if (message instanceof Flaw || message.kind !== 'card') return foreign
-  const verdict = judgeBody(view, message)
-  const isForged = verdict.kind === 'accept' && !isSigned(view.network, inner, view.verify)
-  return { verdict: isForged ? reject('SIGNATURE_BAD') : verdict, card: message.body }
+  const inner = openCard(reveal.card)
+  if (inner instanceof Flaw || inner.envelope.hotkey !== hotkey) return foreign
+  const { envelope, card } = inner
+  const verdict = judgeBody(view, { kind: 'card', envelope, body: card })
+  const isForged = verdict.kind === 'accept' && !isSigned(view.network, envelope, view.verify)
+  return { verdict: isForged ? reject('SIGNATURE_BAD') : verdict, card }
 }
 
 /** One per validator, cycle and kind: whoever sends more repeats itself or wastes our time. */

@@ -8,11 +8,11 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { base58btc } from 'multiformats/bases/base58'
 import { concat, hexBytes, u64, utf8 } from '../util/bytes.ts'
 import { addressShape, isDialable } from './address.ts'
-import { cidBytes } from './codec.ts'
+import { cidBytes, decode } from './codec.ts'
 import type { Network } from './constitution.ts'
-import type { Envelope } from './envelope.ts'
-import { ADDRESSES_MAX, BLOCK_MAX, CARDS_MAX } from './limits.ts'
-import { blob, integer, list, record, type TypeOf, text } from './schema.ts'
+import { type Envelope, isSigned, openEnvelope, type Sign, seal, type Verify } from './envelope.ts'
+import { ADDRESSES_MAX, BLOCK_MAX, CARD_BYTES_MAX, CARDS_MAX } from './limits.ts'
+import { blob, Flaw, integer, list, record, type TypeOf, text } from './schema.ts'
 import { ACCEPT, ignore, reject, type Verdict } from './verdict.ts'
 
 export const cardShape = record({
@@ -57,6 +57,35 @@ export function peerKeyOf(peerId: string): Uint8Array | null {
   }
 }
 
+/** What a card needs: the hotkey's signature, and the peer's own over a claim. */
+export type CardKeys = {
+  readonly hotkey: string
+  readonly sign: Sign
+  readonly prove: (claim: Uint8Array) => Uint8Array
+}
+
+/** A card in its envelope. */
+export function sealCard(
+  network: Network,
+  { hotkey, sign, prove }: CardKeys,
+  cycle: number,
+  card: Omit<PeerCard, 'proof'>,
+): Uint8Array {
+  const proof = prove(peerClaim(network, hotkey, card))
+  return seal(network, { kind: 'card', cycle, hotkey }, cardShape, { ...card, proof }, sign)
+}
+
+export type OpenedCard = { readonly envelope: Envelope; readonly card: PeerCard }
+
+/** What a card in its envelope says, without a judgement. */
+export function openCard(bytes: Uint8Array): OpenedCard | Flaw {
+  const envelope = openEnvelope(bytes, CARD_BYTES_MAX)
+  if (envelope instanceof Flaw) return envelope
+  if (envelope.kind !== 'card') return new Flaw('kind', 'is not card')
+  const card = decode(cardShape, envelope.body, envelope.body.length)
+  return card instanceof Flaw ? card : { envelope, card }
+}
+
 export type CardView = {
   readonly network: Network
   /** The finalised head. */
@@ -84,6 +113,13 @@ export function judgeCard(view: CardView, { hotkey }: Pick<Envelope, 'hotkey'>, 
   // Sequences that rise for ever would make the whole mesh pass on whatever one key signs.
   if ((view.cardsHeard.get(hotkey) ?? 0) >= CARDS_MAX) return ignore('CARD_TOO_MANY')
   return isProven(view.network, hotkey, card) ? ACCEPT : reject('CARD_PEER_UNPROVEN')
+}
+
+/** A card that came by itself, and not over gossip: its cycle says nothing then, because nobody passes it on. */
+export function judgeOpenedCard(view: CardView & { readonly verify: Verify }, { envelope, card }: OpenedCard): Verdict {
+  const verdict = judgeCard(view, envelope, card)
+  if (verdict.kind !== 'accept') return verdict
+  return isSigned(view.network, envelope, view.verify) ? ACCEPT : reject('SIGNATURE_BAD')
 }
 
 /** A direct address may say whose it is, but not that it is another's. Before a circuit stands the relay. */

@@ -6,6 +6,7 @@
  */
 import { SimulatedClock } from 'xstate'
 import type { Blobs, Chain, Clock, Network, Neuron } from '../ports.ts'
+import type { Constitution } from '../protocol/constitution.ts'
 import { PRESETS, type PresetName } from '../protocol/preset.ts'
 import { createSimBlobs } from './blobs.ts'
 import { createSimChain } from './chain.ts'
@@ -30,8 +31,8 @@ export type Ground = {
   readonly as: (keys: SimKeys) => Chain
   /** Where the founder keeps what the constitution names, before there is a network; it is served from then on. */
   readonly founder: Blobs
-  /** A peer's gossip and store, in the network of this name; the same again for the same keys. */
-  readonly join: (keys: SimKeys, network: string) => Promise<Medium>
+  /** A peer's gossip and store, in the network of these rules; the same again for the same keys. */
+  readonly join: (keys: SimKeys, constitution: Constitution) => Promise<Medium>
   /** What some peer has stored, for who looks on. */
   readonly peek: (cid: string) => Promise<Uint8Array | null>
   /** How gossip was judged, by `kind/verdict/code`. */

@@ -9,7 +9,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { joiningRecord, type RoleOptions, type RunningNode, startNode } from '../actors/start.ts'
 import type { Happening, NodeEvent, Rogue, Role } from '../event.ts'
 import type { Log, Ports } from '../ports.ts'
-import { type Constitution, checkConstitution, constitutionCid } from '../protocol/constitution.ts'
+import { type Constitution, checkConstitution } from '../protocol/constitution.ts'
 import { type Verify, verifySr25519 } from '../protocol/envelope.ts'
 import { toSs58 } from '../protocol/hotkey.ts'
 import type { PresetName } from '../protocol/preset.ts'
@@ -115,7 +115,7 @@ async function populate(
   const verify = createMemory(verifySr25519)
   const media = new Map<string, Medium>()
   for (const { name } of cast) {
-    media.set(name, await ground.join(keys.get(name) as SimKeys, constitutionCid(constitution)))
+    media.set(name, await ground.join(keys.get(name) as SimKeys, constitution))
   }
   const roots = new Map<string, Root>()
   const observe = (event: NodeEvent): void => {
@@ -240,7 +240,7 @@ const SILENT: Log = { debug: () => undefined, info: () => undefined, warn: () =>
 const REMEMBERED_MAX = 10_000
 
 /** Everybody here verifies the same messages: each is verified once. */
-function createMemory(verify: Verify): Verify {
+export function createMemory(verify: Verify): Verify {
   const known = new Map<string, boolean>()
   return (hotkey, message, signature) => {
     const key = `${hotkey}/${toHex(signature)}/${toHex(sha256(message))}`

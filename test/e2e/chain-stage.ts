@@ -68,7 +68,8 @@ export async function untilHeard(client: ChainClient, dev: DevChain): Promise<vo
 export type Rpc = { readonly [field: string]: unknown }
 /** What stands between a client and its node: each may change a message, or keep it back with `null`. */
 export type Between = {
-  readonly up?: (request: Rpc) => Rpc | null
+  /** May take its time: the request waits meanwhile. */
+  readonly up?: (request: Rpc) => Rpc | null | Promise<Rpc | null>
   /** An answer comes with the request that it is for, a notification with `null`. */
   readonly down?: (message: Rpc, request: Rpc | null) => Rpc | null
 }
@@ -115,7 +116,7 @@ export async function interpose(dev: DevChain, between: Between = {}): Promise<I
       const request = JSON.parse(String(data)) as Rpc
       requests.set(request['id'], request)
       await opened
-      const passed = (proxy.between.up ?? same)(request)
+      const passed = await (proxy.between.up ?? same)(request)
       if (passed !== null) far.send(JSON.stringify(passed))
     })
     far.on('message', (data) => {
@@ -124,6 +125,7 @@ export async function interpose(dev: DevChain, between: Between = {}): Promise<I
       requests.delete(message['id'])
       if (passed !== null) near.send(JSON.stringify(passed))
     })
+    for (const side of [near, far]) side.on('error', () => undefined)
     near.on('close', () => far.terminate())
     far.on('close', () => near.terminate())
   })

@@ -12,8 +12,18 @@ import { hashAt } from '../../src/chain/read.ts'
 import { SYSTEM } from '../../src/chain/system.ts'
 import type { Write } from '../../src/chain/write.ts'
 import { toHex, utf8 } from '../../src/util/bytes.ts'
-import { createProxy, type Lie } from './chain-proxy.ts'
-import { createSigners, createSubnetChain, hotkeyOf, NETUID, SILENT, untilHeard } from './chain-stage.ts'
+import {
+  type Between,
+  createSigners,
+  createSubnetChain,
+  hotkeyOf,
+  type Interposed,
+  interpose,
+  NETUID,
+  type Rpc,
+  SILENT,
+  untilHeard,
+} from './chain-stage.ts'
 
 const { clock, random } = SYSTEM
 
@@ -49,18 +59,24 @@ async function open(url: string, dev: DevChain, dir: string | null = null): Prom
   return client
 }
 
-/** The first answer to this method, and only that one, is the lie. */
-async function lieOnce(dev: DevChain, method: string, lie: Lie, meanwhile = async () => undefined as unknown) {
-  let isArmed = true
-  const proxy = await createProxy(dev.url, async (question) => {
-    if (question.method !== method || !isArmed) return null
-    isArmed = false
-    await meanwhile()
-    return lie
-  })
-  ends.push(proxy.stop)
+async function proxyTo(dev: DevChain, between: Between = {}): Promise<Interposed> {
+  const proxy = await interpose(dev, between)
+  ends.push(() => proxy.close())
   return proxy
 }
+
+/** The first answer to this method, and only that one, is the lie. */
+function lieOnce(dev: DevChain, method: string, lie: Rpc): Promise<Interposed> {
+  let isArmed = true
+  const down: Between['down'] = (message, request) => {
+    if (request?.['method'] !== method || !isArmed) return message
+    isArmed = false
+    return answerOf(message, lie)
+  }
+  return proxyTo(dev, { down })
+}
+
+const answerOf = ({ jsonrpc, id }: Rpc, lie: Rpc): Rpc => ({ jsonrpc, id, ...lie })
 
 /** Seals until the write has its end. */
 async function sealWhile<T>(dev: DevChain, work: Promise<T>, blocksMax = 90): Promise<T> {
@@ -99,7 +115,7 @@ async function stakedOnce(dev: DevChain, client: ChainClient): Promise<void> {
   expect(await blocksWith(client, AMOUNT_HEX, dev.head().number)).toHaveLength(1)
 }
 
-const refusal = (code: number, message: string, data?: string): Lie['answer'] => ({
+const refusal = (code: number, message: string, data?: string): Rpc => ({
   error: data === undefined ? { code, message } : { code, message, data },
 })
 
@@ -111,7 +127,7 @@ test.each([
   ['a temporary ban', refusal(1012, 'Transaction is temporarily banned')],
 ])('an endpoint that passes a stake on and tells of %s does not make it twice', async (_, answer) => {
   const dev = await startChain()
-  const proxy = await lieOnce(dev, 'author_submitExtrinsic', { answer, passOn: true })
+  const proxy = await lieOnce(dev, 'author_submitExtrinsic', answer)
   const client = await open(proxy.url, dev)
   const landing = await sealWhile(dev, client.write(STAKE, { lastBlock: 60, signal: patience() }))
   expect(landing.block).toBeGreaterThan(0)
@@ -123,7 +139,7 @@ test('a nonce that somebody else has used, told by an endpoint that lags, costs 
   const first = await open(dev.url, dev)
   await sealWhile(dev, first.writeSlot(utf8('first'), { lastBlock: 60, signal: patience() }))
   first.stop()
-  const proxy = await lieOnce(dev, 'system_accountNextIndex', { answer: { result: 0 }, passOn: false })
+  const proxy = await lieOnce(dev, 'system_accountNextIndex', { result: 0 })
   const client = await open(proxy.url, dev)
   const from = dev.head().number
   await sealWhile(dev, client.write(STAKE, { lastBlock: from + 60, signal: patience() }))
@@ -134,12 +150,13 @@ test('a nonce that somebody else has used, told by an endpoint that lags, costs 
 test('blocks that come while a look is under way are looked at before a transaction is called dead', async () => {
   const dev = await startChain()
   let looks = 0
-  const proxy = await createProxy(dev.url, async ({ method }) => {
-    // Far more than the era, between two answers of one look.
-    if (method === 'chain_getHeader' && ++looks === 9) for (let i = 0; i < 70; i++) await dev.seal()
-    return null
+  const proxy = await proxyTo(dev, {
+    up: async (request) => {
+      // Far more than the era, between two answers of one look.
+      if (request['method'] === 'chain_getHeader' && ++looks === 9) for (let i = 0; i < 70; i++) await dev.seal()
+      return request
+    },
   })
-  ends.push(proxy.stop)
   const client = await open(proxy.url, dev)
   await sealWhile(dev, client.write(STAKE, { lastBlock: 200, signal: patience() }))
   await stakedOnce(dev, client)
@@ -177,13 +194,17 @@ test('a banned form and the one in its place are never both off the record', asy
   const dev = await startChain()
   const crash = new AbortController()
   let isBanned = false
-  const proxy = await createProxy(dev.url, async ({ method }) => {
-    if (isBanned) crash.abort(new Error('killed'))
-    if (method !== 'author_submitExtrinsic') return null
-    isBanned = true
-    return { answer: refusal(1012, 'Transaction is temporarily banned'), passOn: true }
+  const proxy = await proxyTo(dev, {
+    up: (request) => {
+      if (isBanned) crash.abort(new Error('killed'))
+      return request
+    },
+    down: (message, request) => {
+      if (request?.['method'] !== 'author_submitExtrinsic') return message
+      isBanned = true
+      return answerOf(message, refusal(1012, 'Transaction is temporarily banned'))
+    },
   })
-  ends.push(proxy.stop)
   const crashing = await open(proxy.url, dev, dir)
   await expect(crashing.write(STAKE, { lastBlock: 60, signal: crash.signal })).rejects.toThrow()
   crashing.stop()
@@ -195,8 +216,7 @@ test('a banned form and the one in its place are never both off the record', asy
 
 test('connections that drop again and again cost no window', async () => {
   const dev = await startChain()
-  const proxy = await createProxy(dev.url, async () => null)
-  ends.push(proxy.stop)
+  const proxy = await proxyTo(dev)
   const client = await open(proxy.url, dev)
   const work = client.writeSlot(utf8('through all of it'), { lastBlock: 80, signal: patience() })
   work.catch(() => undefined)

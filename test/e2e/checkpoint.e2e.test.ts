@@ -1,11 +1,7 @@
 /** The checkpoint commands as real processes, and other IPFS software in place of one of them. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { withBitswap } from '@helia/bitswap'
 import { type HeliaWithLibp2p, withLibp2pLight } from '@helia/libp2p'
 import { unixfs } from '@helia/unixfs'
@@ -20,77 +16,18 @@ import { createHeliaLight } from 'helia'
 import { fixedSize } from 'ipfs-unixfs-importer/chunker'
 import { CID } from 'multiformats/cid'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createStage, MIB, type Stage, sha256Of, until } from './checkpoint-stage.ts'
 
-const MIB = 1024 ** 2
-const DOOR = fileURLToPath(new URL('../../bin/wheelwright.js', import.meta.url))
-const GIVE_UP_MS = 60_000
-
-let root: string
-let children: ChildProcess[]
+let stage: Stage
 let others: Other[]
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'checkpoint-e2e-'))
-  children = []
+  stage = createStage()
   others = []
 })
 afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL')
+  stage.end()
   await Promise.all(others.map((other) => other.stop()))
-  rmSync(root, { recursive: true, force: true })
 })
-
-const path = (name: string): string => join(root, name)
-
-function start(...words: readonly string[]) {
-  const child = spawn(process.execPath, [DOOR, 'checkpoint', ...words, '--json'], { cwd: root })
-  children.push(child)
-  let out = ''
-  child.stdout.on('data', (text) => {
-    out += text
-  })
-  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
-  return { child, ended, out: () => out }
-}
-
-async function run(...words: readonly string[]) {
-  const { ended, out } = start(...words)
-  const exit = await ended
-  return { exit, last: JSON.parse(out().trim().split('\n').at(-1) ?? '') }
-}
-
-async function until(isTrue: () => boolean): Promise<void> {
-  const startMs = performance.now()
-  while (!isTrue()) {
-    if (performance.now() - startMs > GIVE_UP_MS) throw new Error('it did not happen')
-    await sleep(5)
-  }
-}
-
-async function serve(dir: string): Promise<{ readonly address: string; readonly stop: () => Promise<number | null> }> {
-  const { child, ended, out } = start('serve', '--dir', dir, '--listen', '/ip4/127.0.0.1/tcp/0')
-  await until(() => out().includes('\n'))
-  const { peerId, addrs } = JSON.parse(out())
-  expect(addrs[0]).toContain(`/p2p/${peerId}`)
-  return {
-    address: addrs[0],
-    stop: () => {
-      child.kill('SIGTERM')
-      return ended
-    },
-  }
-}
-
-/** Not twice the same MiB, or fewer bytes would move than the file has. */
-function makeFile(name: string, bytes: number): string {
-  writeFileSync(path(name), randomBytes(bytes))
-  return path(name)
-}
-
-async function sha256Of(file: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const part of createReadStream(file)) hash.update(part as Uint8Array)
-  return hash.digest('hex')
-}
 
 const blocksIn = (dir: string): number => {
   try {
@@ -103,9 +40,10 @@ const blocksIn = (dir: string): number => {
 }
 
 test('a checkpoint is added, served, and fetched by another process', async () => {
+  const { path, run, serve, makeFile } = stage
   const file = makeFile('f.bin', 20 * MIB + 1)
   const { last: added } = await run('add', file, '--dir', path('a'))
-  const server = await serve(path('a'))
+  const server = await serve('--dir', path('a'))
   const { exit, last } = await run('get', added.cid, '--from', server.address, '--out', 'g.bin', '--dir', path('b'))
   expect(exit).toBe(0)
   expect(last).toMatchObject({ cid: added.cid, bytes: 20 * MIB + 1, sha256: await sha256Of(file), dropped: [] })
@@ -117,9 +55,10 @@ test('a checkpoint is added, served, and fetched by another process', async () =
 })
 
 test('a fetch that is killed with -9 leaves no file, and goes on where it was', async () => {
+  const { path, start, run, serve, makeFile, root } = stage
   const file = makeFile('f.bin', 256 * MIB)
   const { last: added } = await run('add', file, '--dir', path('a'))
-  const server = await serve(path('a'))
+  const server = await serve('--dir', path('a'))
   const words = ['get', added.cid, '--from', server.address, '--out', 'g.bin', '--dir', path('b')]
   const { child, ended } = start(...words)
   await until(() => blocksIn(path('b')) > 40)
@@ -136,9 +75,10 @@ test('a fetch that is killed with -9 leaves no file, and goes on where it was', 
 })
 
 test('two servers of one checkpoint, of which one is not there', async () => {
+  const { path, run, serve, makeFile } = stage
   const file = makeFile('f.bin', 8 * MIB)
   const { last: added } = await run('add', file, '--dir', path('a'))
-  const server = await serve(path('a'))
+  const server = await serve('--dir', path('a'))
   const gone = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
   const words = ['--out', 'g.bin', '--dir', path('b')]
   expect((await run('get', added.cid, '--from', `${gone},${server.address}`, ...words)).exit).toBe(0)
@@ -147,6 +87,7 @@ test('two servers of one checkpoint, of which one is not there', async () => {
 })
 
 test('who is not allowed gets nothing', async () => {
+  const { path, start, run, makeFile } = stage
   const { last: added } = await run('add', makeFile('f.bin', MIB), '--dir', path('a'))
   const allowed = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
   const { child, out } = start('serve', '--dir', path('a'), '--listen', '/ip4/127.0.0.1/tcp/0', '--allow', allowed)
@@ -158,6 +99,7 @@ test('who is not allowed gets nothing', async () => {
 })
 
 test('a CAR of ours is read by @ipld/car, and goes into another store', async () => {
+  const { path, run, makeFile } = stage
   const { last: added } = await run('add', makeFile('f.bin', 5 * MIB + 3), '--dir', path('a'))
   expect((await run('export', added.cid, '--out', 'f.car', '--dir', path('a'))).exit).toBe(0)
   const reader = await CarReader.fromBytes(readFileSync(path('f.car')))
@@ -192,8 +134,9 @@ async function createOther(): Promise<Other> {
 }
 
 test('other IPFS software fetches ours by its CID', async () => {
+  const { path, run, serve, makeFile } = stage
   const { last: added } = await run('add', makeFile('f.bin', 12 * MIB + 9), '--dir', path('a'))
-  const server = await serve(path('a'))
+  const server = await serve('--dir', path('a'))
   const other = await createOther()
   await other.libp2p.dial(multiaddr(server.address))
   const hash = createHash('sha256')
@@ -209,6 +152,7 @@ const FORMS = [
 ] as const
 
 test.each(FORMS)('we fetch what other IPFS software has added %s', async (_, form) => {
+  const { path, run, serve } = stage
   const other = await createOther()
   const content = randomBytes(9 * MIB + 77)
   const cid = await unixfs(other).addBytes(content, form)
@@ -219,7 +163,7 @@ test.each(FORMS)('we fetch what other IPFS software has added %s', async (_, for
   expect(readFileSync(path('g.bin')).equals(content)).toBe(true)
 
   // And we serve it on in that form, to one another as well.
-  const server = await serve(path('b'))
+  const server = await serve('--dir', path('b'))
   const again = await run('get', String(cid), '--from', server.address, '--dir', path('c'))
   expect(again.last.sha256).toBe(last.sha256)
 })

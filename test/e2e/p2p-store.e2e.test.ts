@@ -15,9 +15,10 @@ test('forty processes killed one after the other while adding, releasing, pinnin
   let files = 0
   for (let run = 0; run < 40; run++) {
     const afterMs = (seed * 31 + run * 7919) % 300
-    files += await crashOnce(join(root, String(run % 4)), run, afterMs).catch((error: unknown) => {
+    const crash = crashOnce({ dir: join(root, String(run % 4)), run, afterMs }).catch((error: unknown) => {
       throw new Error(`seed ${seed}, run ${run}, killed after ${afterMs} ms`, { cause: error })
     })
+    files += (await crash).files
   }
   expect(files).toBeGreaterThan(100)
 })

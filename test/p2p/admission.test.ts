@@ -20,6 +20,21 @@ test.each([
 })
 
 test.each([
+  ['known', true],
+  ['stranger', true],
+  ['denied', false],
+  ['allowed and denied', false],
+])('a peer that is %s may come in where strangers may show a card: %s', (peer, expected) => {
+  const lists = { allow: new Set(['allowed and denied']), deny: new Set(['denied', 'allowed and denied']) }
+  const knocking: string[] = []
+  const lets = (id: string): boolean => knocking.push(id) > 0
+  const admission = createAdmission(lists, (id) => id === 'known', { lets })
+  expect(admission.lets(peer, null)).toBe(expected)
+  expect(knocking).toEqual(peer === 'stranger' ? ['stranger'] : [])
+  expect(createAdmission(lists, (id) => id === 'known').lets(peer, null)).toBe(peer === 'known')
+})
+
+test.each([
   ['/ip4/203.0.114.7/tcp/4001', false, true],
   ['/ip4/127.0.0.1/tcp/4001', false, false],
   ['/ip4/127.0.0.1/tcp/4001', true, true],

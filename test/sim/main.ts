@@ -1,8 +1,9 @@
-/** Long runs: `npm run sim -- agreement`, `-- fuzz` and `-- chain-faults`, with `--count` and, where there is one, `--seed`. */
+/** Long runs: `npm run sim -- agreement`, `-- fuzz`, `-- chain-faults` and `-- soak`, with `--count` and often `--seed`. */
 import { parseArgs } from 'node:util'
 import { runChainFaults, type Spread } from '../e2e/chain-fault.ts'
 import { simulateAgreement } from './agreement.ts'
 import { runFuzz, TARGETS } from './fuzz.ts'
+import { soakStore } from './soak.ts'
 
 type Options = { readonly count: number | null; readonly seed: number; readonly only: string | null }
 type Command = { readonly summary: string; readonly run: (options: Options) => boolean | Promise<boolean> }
@@ -14,6 +15,10 @@ const FAULTS = 2_000
 const FAULT_BLOCK_MS = 250
 /** So many chains side by side, each with a client of its own. */
 const FAULT_LANES = 5
+
+const SOAK_MINUTES = 10
+/** A heap that is collected now and then goes up and down by as much. */
+const SOAK_RSS_RATIO_MAX = 1.25
 
 const spreadText = (spread: Spread | null): string =>
   spread === null ? '—' : `${spread.p99.toFixed(1)} (${spread.most.toFixed(1)})`
@@ -48,6 +53,24 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       }
       for (const error of errors) print(`  ${error}`)
       return lost === 0 && duplicated === 0 && errors.length === 0
+    },
+  },
+  soak: {
+    summary: `${SOAK_MINUTES} minutes of work on a store, under kill -9 and with too little room; --count N minutes`,
+    run: async ({ count, seed }) => {
+      const { kills, files, did, rssMib, errors } = await soakStore(count ?? SOAK_MINUTES, seed)
+      const [early, late] = rssMib
+      print(
+        `${kills} kills, ${files} files held against what was reported, ${errors.length} times in vain, seed ${seed}`,
+      )
+      print(
+        `${Object.entries(did)
+          .map(([what, times]) => `${what} ${times}`)
+          .join(', ')}`,
+      )
+      print(`memory of the process that went on: ${early.toFixed(0)} MiB early, ${late.toFixed(0)} MiB late`)
+      for (const error of errors) print(`  ${error}`)
+      return errors.length === 0 && late <= early * SOAK_RSS_RATIO_MAX
     },
   },
 }

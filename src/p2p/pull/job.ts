@@ -9,12 +9,14 @@ import type { CID } from 'multiformats/cid'
 import { NodeError } from '../../errors.ts'
 import type { Cancel, Clock, Log } from '../../ports.ts'
 import { equalBytes } from '../../util/bytes.ts'
+import { DAG_PB, RAW } from '../store/cid.ts'
+import { LEAF_BYTES_MAX } from '../store/limits.ts'
 import { type Child, readFileNode } from './file-node.ts'
 import type { Misdeed } from './lane.ts'
-import { BLOCK_BYTES_MAX, LEAF_BYTES, NODE_BYTES_MAX, PROGRESS_MS } from './limits.ts'
+import { BLOCK_BYTES_MAX, NODE_BYTES_MAX, PROGRESS_MS } from './limits.ts'
 import { type Block, createPlan, type Plan, type Wanted } from './plan.ts'
 import { type Changes, createChanges, defer } from './wait.ts'
-import { type Bounds, DAG_PB, isPullable, RAW } from './wire.ts'
+import { type Bounds, isPullable } from './wire.ts'
 
 export type PullStore = {
   get(cid: CID, opts: Cancel): Promise<Uint8Array | null>
@@ -31,7 +33,7 @@ export type PullStats = {
   refusedBytes: number
 }
 
-export type Ended = Misdeed | 'absent' | 'too-large' | 'unreachable'
+export type Ended = Misdeed | 'absent' | 'too-large' | 'unreachable' | 'relayed-only'
 export type JobDeps = {
   readonly store: PullStore
   readonly clock: Clock
@@ -111,7 +113,7 @@ const NODE_BOUNDS: Bounds = { bytesMin: 1, bytesMax: NODE_BYTES_MAX }
 export async function beginJob(job: Job): Promise<void> {
   const { root, bytesMax } = job.task
   if (!isPullable(root)) throw malformed(job, 'its CID is of another kind')
-  const most = root.code === RAW ? LEAF_BYTES : BLOCK_BYTES_MAX
+  const most = root.code === RAW ? LEAF_BYTES_MAX : BLOCK_BYTES_MAX
   const bounds = root.code === DAG_PB ? NODE_BOUNDS : { bytesMin: 0, bytesMax: Math.min(bytesMax, most) }
   await want(job, [{ cid: root, bounds, place: null, isRoot: true }])
 }
@@ -125,7 +127,7 @@ async function want(job: Job, wanted: readonly Wanted[]): Promise<void> {
     for (const block of wanted) {
       over.signal.throwIfAborted()
       if (job.seen.has(String(block.cid))) {
-        job.doneBytes += isNode(job, block) ? (block.place?.sizeBytes ?? 0) : block.bounds.bytesMax
+        job.doneBytes += isNode(job, block) ? (block.place?.bytes ?? 0) : block.bounds.bytesMax
         continue
       }
       job.seen.add(String(block.cid))
@@ -147,20 +149,21 @@ const isNode = ({ task }: Job, { cid }: Wanted): boolean => cid.code === DAG_PB 
 /** A node that was judged asks for what is below it. */
 async function open(job: Job, block: Wanted, bytes: Uint8Array): Promise<void> {
   const node = judge(job, block, bytes)
-  if (block.isRoot) job.totalBytes = node.sizeBytes
+  if (block.isRoot) job.totalBytes = node.bytes
   await want(job, node.children.map(wantedOf))
 }
 
 function judge(job: Job, { cid, place, isRoot }: Wanted, bytes: Uint8Array) {
   const node = readFileNode(bytes, place)
   if (typeof node === 'string') throw malformed(job, `${cid} ${node}`)
-  if (isRoot && node.sizeBytes > job.task.bytesMax) throw tooLarge(job, node.sizeBytes)
+  if (isRoot && node.bytes > job.task.bytesMax) throw tooLarge(job, node.bytes)
   return node
 }
 
 function wantedOf(child: Child): Wanted {
-  const { cid, sizeBytes, isLeaf } = child
-  const bounds = isLeaf ? { bytesMin: sizeBytes, bytesMax: sizeBytes } : NODE_BOUNDS
+  const { cid, bytes } = child
+  const isLeaf = cid.code === RAW
+  const bounds = isLeaf ? { bytesMin: bytes, bytesMax: bytes } : NODE_BOUNDS
   return { cid, bounds, place: isLeaf ? null : child, isRoot: false }
 }
 
@@ -216,6 +219,14 @@ function unavailable({ task, tried, plan }: Job): NodeError {
       what: `${task.root} was not fetched`,
       why: `it is larger than ${task.bytesMax} bytes, say those who have it`,
       data: { cid: String(task.root), bytesMax: task.bytesMax },
+    })
+  }
+  if (reasons.length > 0 && reasons.every((reason) => reason === 'relayed-only')) {
+    return new NodeError('BLOB_UNAVAILABLE', {
+      what: `${task.root} was not fetched`,
+      why: 'who may have it is met through a relay, which carries no files, and neither side can dial the other',
+      remedy: 'Fetch from a machine that others can dial, or name a peer with an address of its own.',
+      data: { cid: String(task.root), peers: reasons.length },
     })
   }
   const counts = [...new Set(reasons)].map((reason) => `${reasons.filter((each) => each === reason).length} ${reason}`)

@@ -16,9 +16,6 @@ export const GET_CIDS_MAX = 64
 export const HAVE_CIDS_MAX = 1024
 /** A document is one block of at most this, and nothing else is larger. */
 export const BLOCK_BYTES_MAX = 5 * MIB
-/** Leaves have at most a mebibyte, and a node has at most so many children: the CID profile. */
-export const LEAF_BYTES = MIB
-export const NODE_CHILDREN_MAX = 1024
 /** 1,024 links of at most 52 bytes and their sizes of at most 9 take 62 KiB. */
 export const NODE_BYTES_MAX = 64 * KIB
 /** 1,024 to the power of three leaves are a pebibyte; nothing that is declared is larger. */

@@ -2,15 +2,14 @@
  * The lanes to one peer, shared by all fetches that take from it: opened when they are needed, lent for one question,
  * closed when nobody fetches from the peer any more.
  */
-import type { Libp2p, PeerId } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { Libp2p } from '@libp2p/interface'
 import type { Cancel, Clock, PeerAddress } from '../../ports.ts'
+import { dialDirect, RelayedOnlyError } from '../dial.ts'
 import { createLane, type Lane, type Outcome, type Question } from './lane.ts'
 import { LANES_PER_PEER, OPEN_MS_MAX, PULL_PROTOCOL, SERVED_PER_PEER } from './limits.ts'
 import { createGate, within } from './wait.ts'
 
-export type LinkOutcome = Outcome | { readonly kind: 'unreachable'; readonly why: string }
+export type LinkOutcome = Outcome | { readonly kind: 'unreachable' | 'relayed-only'; readonly why: string }
 export type Link = {
   /** Never rejects. Waits for a lane first. */
   ask(question: Question, opts: Cancel): Promise<LinkOutcome>
@@ -33,12 +32,10 @@ type Shared = {
 export function createLinks({ libp2p, clock }: { readonly libp2p: Libp2p; readonly clock: Clock }): Links {
   const peers = new Map<string, Shared>()
 
-  const open = async ({ peerId, addresses }: PeerAddress, { signal }: Cancel): Promise<Lane> =>
+  const open = async (peer: PeerAddress, { signal }: Cancel): Promise<Lane> =>
     within({ clock, ms: OPEN_MS_MAX, signal }, async (limit) => {
-      const target = targetOf({ peerId, addresses })
-      const connection = libp2p.getConnections(target.id).find(({ status, limits }) => status === 'open' && !limits)
-      const used = connection ?? (await libp2p.dial(target.addresses.length > 0 ? target.addresses : target.id, limit))
-      const stream = await used.newStream([PULL_PROTOCOL], { ...limit, maxOutboundStreams: SERVED_PER_PEER })
+      const connection = await dialDirect(libp2p, peer, limit)
+      const stream = await connection.newStream([PULL_PROTOCOL], { ...limit, maxOutboundStreams: SERVED_PER_PEER })
       return createLane(stream, clock)
     })
 
@@ -53,7 +50,8 @@ export function createLinks({ libp2p, clock }: { readonly libp2p: Libp2p; readon
       lane ??= await open(peer, opts)
     } catch (error) {
       // What is no peer id or no address, nobody there, no such protocol: the peer is of no use, and that is all.
-      return opts.signal.aborted ? { kind: 'cancelled' } : { kind: 'unreachable', why: String(error) }
+      const kind = error instanceof RelayedOnlyError ? 'relayed-only' : 'unreachable'
+      return opts.signal.aborted ? { kind: 'cancelled' } : { kind, why: String(error) }
     }
     shared.all.add(lane)
     const outcome = await lane.ask(question, opts)
@@ -103,14 +101,4 @@ export function createLinks({ libp2p, clock }: { readonly libp2p: Libp2p; readon
 function drop(shared: Shared, lane: Lane): void {
   shared.all.delete(lane)
   if (lane.isOpen()) lane.close()
-}
-
-/** Addresses with the peer's id at their end: whoever answers there with another key is not the one we were told of. */
-function targetOf({ peerId, addresses }: PeerAddress): { readonly id: PeerId; readonly addresses: Multiaddr[] } {
-  const id = peerIdFromString(peerId)
-  const named = addresses.map((address) => {
-    const parsed = multiaddr(address)
-    return parsed.getComponents().some(({ name }) => name === 'p2p') ? parsed : parsed.encapsulate(`/p2p/${peerId}`)
-  })
-  return { id, addresses: named }
 }

@@ -4,6 +4,7 @@
  * A peer that does anything but answer is dropped for this fetch, with all that it was asked; its work falls to others.
  */
 import type { Cancel } from '../../ports.ts'
+import { DAG_PB } from '../store/cid.ts'
 import { type Ended, isGenuine, type Job, keep, settle } from './job.ts'
 import type { Misdeed } from './lane.ts'
 import {
@@ -20,7 +21,7 @@ import {
 import type { Link, LinkOutcome } from './link.ts'
 import { type Block, createHoldings, type Holdings, type Piece } from './plan.ts'
 import type { Gate } from './wait.ts'
-import { bitmapBytes, DAG_PB, decodeBitmap } from './wire.ts'
+import { bitmapBytes, decodeBitmap } from './wire.ts'
 
 export type Source = {
   readonly job: Job
@@ -178,7 +179,7 @@ async function take(
 }
 
 function dropFor(source: Source, outcome: LinkOutcome, blocks: readonly Block[] | null): void {
-  if (outcome.kind === 'unreachable') source.drop('unreachable', outcome.why)
+  if (outcome.kind === 'unreachable' || outcome.kind === 'relayed-only') source.drop(outcome.kind, outcome.why)
   if (outcome.kind !== 'failed') return
   const [first] = blocks ?? []
   const isDocument = first?.isRoot === true && first.cid.code !== DAG_PB

@@ -7,11 +7,9 @@
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { assert } from '../../util/assert.ts'
+import { DAG_CBOR, DAG_PB, RAW } from '../store/cid.ts'
 import { CID_BYTES, GET_CIDS_MAX, HAVE_CIDS_MAX } from './limits.ts'
 
-export const RAW = 0x55
-export const DAG_PB = 0x70
-export const DAG_CBOR = 0x71
 const SHA2_256 = 0x12
 const DIGEST_BYTES = 32
 const CID_HEAD_BYTES = CID_BYTES - DIGEST_BYTES

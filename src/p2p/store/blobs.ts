@@ -1,13 +1,13 @@
 /**
  * The port `Blobs` over the store: documents and raw content by CID, from here or else fetched. What was fetched is read
- * back from the store, where every block is checked; the fetching itself is somebody else's.
+ * back from the store, where every block is checked; the fetching itself is somebody else's, who brings content once for all
+ * that ask for it at the same time.
  */
 import type { CID } from 'multiformats/cid'
 import { NodeError } from '../../errors.ts'
 import type { Blobs, Cancel, PeerAddress } from '../../ports.ts'
 import { parseCid } from './cid.ts'
 import type { Whole } from './file-read.ts'
-import { createSharedFetch } from './shared-fetch.ts'
 import type { Store } from './store.ts'
 
 export type FetchOptions = { readonly bytesMax: number; readonly from: readonly PeerAddress[] } & Cancel
@@ -19,21 +19,14 @@ export type Fetch = (cid: string, opts: FetchOptions) => Promise<void>
 const FETCHES_MAX = 2
 
 export function createBlobs({ store, fetch }: { readonly store: Store; readonly fetch: Fetch }): Blobs {
-  const shareFetch = createSharedFetch()
-
-  const bring = (cid: CID, { signal, ...options }: FetchOptions) =>
-    shareFetch(
-      cid.toString(),
-      async (opts) => {
-        const hold = store.hold(cid)
-        try {
-          await fetch(cid.toString(), { ...options, ...opts })
-        } finally {
-          hold.close()
-        }
-      },
-      { signal },
-    )
+  const bring = async (cid: CID, options: FetchOptions): Promise<void> => {
+    const hold = store.hold(cid)
+    try {
+      await fetch(cid.toString(), options)
+    } finally {
+      hold.close()
+    }
+  }
 
   return {
     put: async (bytes, { codec, withheld, signal }) => {
@@ -48,12 +41,12 @@ export function createBlobs({ store, fetch }: { readonly store: Store; readonly 
       options.signal.throwIfAborted()
       const cid = parseCid(text)
       if (cid === null) throw unavailable(text, 'it is no CID of a file or a document')
-      for (let fetches = 0; ; ) {
+      for (let fetches = 0; ; fetches++) {
         const found = await store.readWhole(cid, options.bytesMax, options)
         if (found.kind === 'whole') return found.bytes
         if (found.kind !== 'missing') throw refusal(text, found, options.bytesMax)
         if (fetches === FETCHES_MAX) throw unavailable(text, `its block ${found.cid} does not stay sound on this disk`)
-        if ((await bring(cid, options)) === 'own') fetches++
+        await bring(cid, options)
       }
     },
     has: async (text) => {

@@ -27,13 +27,15 @@ export function createBudget(options: BudgetOptions, freeBytes: () => Promise<nu
   /** Promised to writes whose bytes the disk may not have counted yet. */
   let pending = 0
 
-  const refused = (why: string, cause?: unknown): NodeError =>
-    new NodeError('DISK_QUOTA', {
+  const refused = (why: string, cause?: unknown): NodeError => {
+    const usedBytes = used - pending
+    return new NodeError('DISK_QUOTA', {
       what: 'a block was not stored',
-      why: `${why}; the store holds ${used} of at most ${quotaBytes} bytes`,
-      data: { usedBytes: used, quotaBytes, freeBytesMin },
+      why: `${why}; the store holds ${usedBytes} of at most ${quotaBytes} bytes`,
+      data: { usedBytes, quotaBytes, freeBytesMin },
       cause,
     })
+  }
 
   return {
     count: (bytes) => {

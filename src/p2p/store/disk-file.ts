@@ -49,19 +49,22 @@ export async function syncDirectory(path: string): Promise<void> {
 export const isMissing = (error: unknown): boolean => hasCode(error, 'ENOENT')
 export const isBroken = (error: unknown): boolean => hasCode(error, 'EIO')
 
-export const isFull = (error: unknown): boolean => hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')
+export const isFull = (error: unknown): boolean =>
+  hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT') || (error instanceof NodeError && isFull(error.cause))
 
 const hasCode = (error: unknown, code: string): boolean =>
   error instanceof Error && 'code' in error && error.code === code
 
-/** What the system says of a path, in our words. A full disk is told by `budget.ts`, which knows how much is used. */
+/** What the system says of a path, in our words. Of blocks, `budget.ts` tells more: it knows how much is used. */
 export async function onDisk<T>(path: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
-    const isOfSystem = cause instanceof Error && 'syscall' in cause
-    if (!isOfSystem || isFull(cause)) throw cause
-    const what = `${path} cannot be used`
-    throw new NodeError('STORE_UNAVAILABLE', { what, why: cause.message, data: { path }, cause })
+    if (!(cause instanceof Error && 'syscall' in cause)) throw cause
+    const data = { path }
+    if (isFull(cause)) {
+      throw new NodeError('DISK_QUOTA', { what: `${path} was not changed`, why: 'the disk is full', data, cause })
+    }
+    throw new NodeError('STORE_UNAVAILABLE', { what: `${path} cannot be used`, why: cause.message, data, cause })
   }
 }

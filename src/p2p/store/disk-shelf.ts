@@ -92,16 +92,18 @@ async function* listBlocks(dir: string, extension: string): AsyncGenerator<Shelv
     if (!entry.isDirectory() || entry.name === FRESH) continue
     const directory = join(dir, entry.name)
     const found = (await readdir(directory)).map(async (name): Promise<readonly Shelved[]> => {
-      const key = name.endsWith(extension) ? keyOfName(name.slice(0, -extension.length)) : null
+      const key = keyOfName(name, extension)
       return key === null ? [] : [{ key, bytes: (await stat(join(directory, name))).size }]
     })
     yield* (await Promise.all(found)).flat()
   }
 }
 
-function keyOfName(name: string): string | null {
+/** Of the name under which a block lies, here and in a bucket. */
+export function keyOfName(name: string, extension: string): string | null {
+  if (!name.endsWith(extension)) return null
   try {
-    const { code, digest } = Digest.decode(base32upper.decode(name))
+    const { code, digest } = Digest.decode(base32upper.decode(name.slice(0, -extension.length)))
     return code === SHA2_256 && digest.length === 32 ? toHex(digest) : null
   } catch {
     return null // some other file

@@ -12,7 +12,7 @@ import { assert } from '../../util/assert.ts'
 import { untilAborted } from './abort.ts'
 import { cidOfBlock, RAW } from './cid.ts'
 import { assertCuts, cutLeaves, exactly, openSafetensors } from './file-cut.ts'
-import { type BuiltPart, buildNode } from './file-node.ts'
+import { buildNode, type LinkedPart } from './file-node.ts'
 import type { Holds } from './hold.ts'
 import { CHILDREN_MAX, LEAF_BYTES_MAX, LEAVES_MAX, WRITES_MAX } from './limits.ts'
 import { createPool } from './pool.ts'
@@ -118,9 +118,9 @@ type Tree = { addLeaf(bytes: Uint8Array): Promise<void>; finish(): Promise<CID> 
 
 function createTree(write: (cid: CID, block: Uint8Array) => Promise<void>): Tree {
   /** What waits for its node: leaves first, then the nodes over them, and so on upwards. */
-  const levels: BuiltPart[][] = []
+  const levels: LinkedPart[][] = []
 
-  const add = async (part: BuiltPart, level: number): Promise<void> => {
+  const add = async (part: LinkedPart, level: number): Promise<void> => {
     const parts = levels[level] ?? []
     levels[level] = parts
     parts.push(part)

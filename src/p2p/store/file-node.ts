@@ -1,9 +1,9 @@
 /**
- * Judges one node of a file: what it says of its parts. Pure, and no bytes of a stranger make it throw.
+ * Reads and writes one node of a file: what it says of its parts. Pure, and no bytes of a stranger make it throw.
  *
  * Files are UnixFS: a tree of dag-pb nodes over leaves. Our own leaves are raw blocks; older software wraps its leaves in
  * nodes, or keeps a first piece of the file in an inner node, and both are read here. The total that a node declares of
- * itself is not used: the sum of its parts is.
+ * itself is not used: the sum of its parts is. What is taken from peers is judged more strictly, in `pull/file-node.ts`.
  */
 import * as dagPb from '@ipld/dag-pb'
 import { UnixFS } from 'ipfs-unixfs'
@@ -14,11 +14,14 @@ import { FILE_BLOCK_BYTES_MAX } from './limits.ts'
 /** A part of a file: a leaf or a subtree, and how many bytes of the file it holds. */
 export type FilePart = { readonly cid: CID; readonly bytes: number }
 
+/** And how many bytes its whole tree takes in blocks: other software shows that as its size, or leaves it out. */
+export type LinkedPart = FilePart & { readonly treeBytes: number }
+
 export type FileNode = {
   readonly kind: 'node'
   /** Comes before the children. */
   readonly data: Uint8Array
-  readonly children: readonly FilePart[]
+  readonly children: readonly LinkedPart[]
   /** Of everything below. */
   readonly bytes: number
 }
@@ -32,6 +35,10 @@ export function judgeNode(cid: CID, block: Uint8Array): FileNode | Malformed {
   if (cid.code === RAW || cid.code === DAG_CBOR) {
     return { kind: 'node', data: block, children: [], bytes: block.length }
   }
+  return readNode(block)
+}
+
+export function readNode(block: Uint8Array): FileNode | Malformed {
   if (block.length > FILE_BLOCK_BYTES_MAX) return malformed(`a node has at most ${FILE_BLOCK_BYTES_MAX} bytes`)
   const node = decode(block)
   if (node === null) return malformed('a node is dag-pb with a UnixFS entry in it')
@@ -57,9 +64,9 @@ function judgeChildren(
   links: readonly dagPb.PBLink[],
   sizes: readonly bigint[],
 ): FileNode | Malformed {
-  const children: FilePart[] = []
+  const children: LinkedPart[] = []
   let total = data.length
-  for (const [i, { Hash }] of links.entries()) {
+  for (const [i, { Hash, Tsize: treeBytes = 0 }] of links.entries()) {
     const cid = judgeCid(Hash)
     if (cid === null || cid.code === DAG_CBOR) return malformed('a link leads to what is no part of a file')
     const bytes = Number(sizes[i])
@@ -67,19 +74,21 @@ function judgeChildren(
     if (cid.code === RAW && bytes > FILE_BLOCK_BYTES_MAX) return malformed('a leaf is too large')
     total += bytes
     if (!Number.isSafeInteger(total)) return malformed('it is larger than any file')
-    children.push({ cid, bytes })
+    children.push({ cid, bytes, treeBytes })
   }
   return { kind: 'node', data, children, bytes: total }
 }
 
-/** A node of a file of ours, and how many bytes its whole tree takes in blocks: what other software shows as its size. */
-export type BuiltPart = FilePart & { readonly treeBytes: number }
-
-export function buildNode(parts: readonly BuiltPart[]): { readonly part: BuiltPart; readonly block: Uint8Array } {
-  const entry = new UnixFS({ type: 'file', blockSizes: parts.map(({ bytes }) => BigInt(bytes)) })
-  const Links = parts.map(({ cid, treeBytes }) => ({ Name: '', Tsize: treeBytes, Hash: cid }))
-  const block = dagPb.encode({ Data: entry.marshal(), Links })
+export function buildNode(parts: readonly LinkedPart[]): { readonly part: LinkedPart; readonly block: Uint8Array } {
+  const block = encodeNode(parts)
   const bytes = parts.reduce((sum, part) => sum + part.bytes, 0)
   const treeBytes = parts.reduce((sum, part) => sum + part.treeBytes, block.length)
   return { part: { cid: cidOfBlock(DAG_PB, block), bytes, treeBytes }, block }
+}
+
+/** The one form in which we write it. */
+export function encodeNode(parts: readonly LinkedPart[]): Uint8Array {
+  const entry = new UnixFS({ type: 'file', blockSizes: parts.map(({ bytes }) => BigInt(bytes)) })
+  const Links = parts.map(({ cid, treeBytes }) => ({ Name: '', Tsize: treeBytes, Hash: cid }))
+  return dagPb.encode({ Data: entry.marshal(), Links })
 }

@@ -6,7 +6,6 @@
  * so what it deletes stays.
  */
 import * as dagCbor from '@ipld/dag-cbor'
-import { FsDatastore } from 'datastore-fs'
 import { createHeliaLight } from 'helia'
 import type { Blockstore, InputPair, Pair } from 'interface-blockstore'
 import { NotFoundError } from 'interface-store'
@@ -17,12 +16,12 @@ import { gather } from './shelf.ts'
 
 export type StoreHelia = ReturnType<typeof createHeliaLight>
 
-/** Not started yet: libp2p, our transfer and bitswap are added to it first. Without a directory it remembers nothing. */
-export function createHeliaOver(blocks: BlockStore, log: Log, datastoreDir: string | null): StoreHelia {
-  const blockstore = createBlockstore(blocks, log)
-  const datastore = datastoreDir === null ? {} : { datastore: new FsDatastore(datastoreDir) }
-  return createHeliaLight({ blockstore, ...datastore, codecs: [dagCbor], routers: [], blockBrokers: [] })
-}
+/**
+ * Not started yet: libp2p, our transfer and bitswap are added to it first. It remembers nothing: its only notes are of pins,
+ * and those are the store's own.
+ */
+export const createHeliaOver = (blocks: BlockStore, log: Log): StoreHelia =>
+  createHeliaLight({ blockstore: createBlockstore(blocks, log), codecs: [dagCbor], routers: [], blockBrokers: [] })
 
 type Options = { readonly signal?: AbortSignal | undefined } | undefined
 

@@ -1,8 +1,7 @@
 /**
- * Where blocks lie: in memory, in a directory (`disk-shelf.ts`), or in any blockstore of the IPFS world. A shelf believes
- * what it is given and gives what it has; `block-store.ts` is what checks.
+ * Where blocks lie: in memory, in a directory (`disk-shelf.ts`) or in a bucket (`s3-shelf.ts`). A shelf believes what it is
+ * given and gives what it has; `block-store.ts` is what checks.
  */
-import type { Blockstore } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
 import { assert } from '../../util/assert.ts'
 import { concat } from '../../util/bytes.ts'
@@ -16,7 +15,7 @@ export type Shelf = {
   /** All of it or nothing. `durable` when it must survive that the machine loses power, after `sync`. */
   write(cid: CID, bytes: Uint8Array, durable: boolean): Promise<void>
   remove(cid: CID): Promise<void>
-  /** Moves a block here from another shelf of the same kind; a crash leaves it in one of the two. False: it had none. */
+  /** Moves a block here from another shelf; a crash leaves it in one of the two at least. False: it had none. */
   take(cid: CID, from: Shelf): Promise<boolean>
   /** Every block and its length; what is no block is passed over. */
   list(): AsyncIterable<Shelved>
@@ -46,24 +45,6 @@ export function createMemoryShelf(): Shelf {
   return shelf
 }
 
-/** Over a blockstore that somebody else wrote: its lengths are only found by reading everything once. */
-export function createShelfOver(blockstore: Blockstore): Shelf {
-  const shelf: Shelf = {
-    read: async (cid) => ((await blockstore.has(cid)) ? gather(blockstore.get(cid)) : null),
-    write: async (cid, bytes) => void (await blockstore.put(cid, bytes.slice())),
-    remove: async (cid) => void (await blockstore.delete(cid)),
-    take: (cid, from) => copyOver(cid, from, shelf),
-    list: async function* () {
-      for await (const { cid, bytes } of blockstore.getAll()) {
-        const held = keyOf(cid)
-        if (held !== null) yield { key: held, bytes: (await gather(bytes)).length }
-      }
-    },
-    sync: async () => {},
-  }
-  return shelf
-}
-
 /** A copy even of one piece: stores in memory hand out what they hold. */
 export async function gather(pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
@@ -71,7 +52,8 @@ export async function gather(pieces: Iterable<Uint8Array> | AsyncIterable<Uint8A
   return concat(...parts)
 }
 
-async function copyOver(cid: CID, from: Shelf, to: Shelf): Promise<boolean> {
+/** Between shelves that are not of one kind, or have no quicker way. */
+export async function copyOver(cid: CID, from: Shelf, to: Shelf): Promise<boolean> {
   const bytes = await from.read(cid)
   if (!(bytes instanceof Uint8Array)) return false
   await to.write(cid, bytes, true)

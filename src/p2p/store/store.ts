@@ -3,9 +3,9 @@
  *
  *   open/ sealed/   blocks, and blocks that are not served yet
  *   pins.json       what is kept for good
- *   data/           what Helia remembers
  *
- * One process has the directory at a time; whoever opens it sees to that (`lock`).
+ * One process has the directory at a time; whoever opens it sees to that (`lock`). With a bucket, `open/` and `pins.json`
+ * are there instead, so that another machine finds all of it; what is withheld is never where others may read.
  */
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -30,10 +30,15 @@ import { createHolds, type Hold, type Holds } from './hold.ts'
 import { BLOCK_BYTES_MAX, LEAF_BYTES_MAX } from './limits.ts'
 import { createMemoryPinFile, createPinFile, openPins, type Pin, type PinFile, type Pins } from './pins.ts'
 import { bytesHere, type Freed, isComplete, reach, retain } from './retention.ts'
+import type { S3Place } from './s3-shelf.ts'
 import { createMemoryShelf, type Shelf } from './shelf.ts'
 import { openVault, type Vault } from './vault.ts'
 
-export type StoreOptions = BudgetOptions & { readonly dir: string }
+export type StoreOptions = BudgetOptions & {
+  readonly dir: string
+  /** Where the blocks go instead of into the directory. One machine has the place at a time. */
+  readonly s3?: S3Place | undefined
+}
 
 export type StoreDeps = {
   readonly log: Log
@@ -81,25 +86,55 @@ export type Store = {
   close(): Promise<void>
 }
 
-export async function openStore({ dir, ...options }: StoreOptions, deps: StoreDeps): Promise<Store> {
+export async function openStore({ dir, s3, ...options }: StoreOptions, deps: StoreDeps): Promise<Store> {
   const unlock = await deps.lock?.(dir)
+  const ends = [async () => unlock?.()]
+  const close = async (): Promise<void> => {
+    for (const end of ends.splice(0).reverse()) await end()
+  }
   try {
-    const openPart = (name: string) => onDisk(dir, () => openDiskShelf(join(dir, name)))
-    const shelves = { open: await openPart('open'), sealed: await openPart('sealed') }
-    const place = { shelves, pinFile: createPinFile(join(dir, 'pins.json')), dataDir: join(dir, 'data') }
+    const sealed = await openDirectory(dir, 'sealed')
+    if (s3 !== undefined) {
+      const remote = (await loadBuckets()).openBucket(s3)
+      ends.push(async () => remote.close())
+      const place = { shelves: { open: remote.shelf('open'), sealed }, pinFile: remote.pinFile }
+      return await createStore(place, options, { ...UNBOUNDED, ...deps }, close)
+    }
+    const shelves = { open: await openDirectory(dir, 'open'), sealed }
+    const place = { shelves, pinFile: createPinFile(join(dir, 'pins.json')) }
     const asked = { freeBytes: () => freeBytesOf(dir), ...deps }
-    return await onDisk(dir, () => createStore(place, options, asked, unlock))
+    return await onDisk(dir, () => createStore(place, options, asked, close))
   } catch (error) {
-    await unlock?.()
+    await close()
     throw error
   }
 }
 
+const openDirectory = (dir: string, name: string) => onDisk(dir, () => openDiskShelf(join(dir, name)))
+
+/** The packages behind it are larger than all of ours, and few need them. */
+async function loadBuckets(): Promise<typeof import('./s3-shelf.ts')> {
+  try {
+    return await import('./s3-shelf.ts')
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND')) throw cause
+    throw new NodeError('STORE_UNAVAILABLE', {
+      what: 'a store in a bucket cannot be used',
+      why: 'the packages for it are not installed',
+      remedy: 'Run `npm install @aws-sdk/client-s3 blockstore-s3` where wheelwright is installed.',
+      cause,
+    })
+  }
+}
+
+/** No file system to ask. */
+const UNBOUNDED = { freeBytes: async () => Number.POSITIVE_INFINITY }
+
 /** The same in memory, for tests and benches. */
 export function openMemoryStore(options: BudgetOptions, deps: StoreDeps): Promise<Store> {
   const shelves = { open: createMemoryShelf(), sealed: createMemoryShelf() }
-  const place = { shelves, pinFile: createMemoryPinFile(), dataDir: null }
-  return createStore(place, options, { freeBytes: async () => Number.POSITIVE_INFINITY, ...deps })
+  const place = { shelves, pinFile: createMemoryPinFile() }
+  return createStore(place, options, { ...UNBOUNDED, ...deps })
 }
 
 async function freeBytesOf(dir: string): Promise<number> {
@@ -110,11 +145,10 @@ async function freeBytesOf(dir: string): Promise<number> {
 type Place = {
   readonly shelves: { readonly open: Shelf; readonly sealed: Shelf }
   readonly pinFile: PinFile
-  readonly dataDir: string | null
 }
 
 async function createStore(
-  { shelves, pinFile, dataDir }: Place,
+  { shelves, pinFile }: Place,
   options: BudgetOptions,
   deps: StoreDeps & { readonly freeBytes: () => Promise<number> },
   unlock: () => Promise<void> = async () => {},
@@ -134,7 +168,7 @@ async function createStore(
     exportCar: (cid, sink, opts) => exportCar(vault, cid, sink, opts),
     importCar: (source, opts) => importCar(vault, holds, source, opts),
     usedBytes: () => budget.usedBytes(),
-    createHelia: () => createHeliaOver(vault.open, log, dataDir),
+    createHelia: () => createHeliaOver(vault.open, log),
     close: unlock,
   }
 }

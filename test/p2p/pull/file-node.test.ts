@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { CID } from 'multiformats/cid'
 import { describe, expect, test } from 'vitest'
 import { type Child, type FileNode, readFileNode } from '../../../src/p2p/pull/file-node.ts'
+import { RAW } from '../../../src/p2p/store/cid.ts'
 import { addFile, cidOf, createMemoryStore, fileOf, type MemoryStore, MIB, never } from './stage.ts'
 
 const LEAF = 16
@@ -17,7 +18,7 @@ async function nodeOf(store: MemoryStore, cid: CID, place: Child | null = null):
 /** All leaves below a node, in order. */
 async function leavesOf(store: MemoryStore, node: FileNode): Promise<readonly Child[]> {
   const below = node.children.map(async (child) =>
-    child.isLeaf ? [child] : leavesOf(store, await nodeOf(store, child.cid, child)),
+    child.cid.code === RAW ? [child] : leavesOf(store, await nodeOf(store, child.cid, child)),
   )
   return (await Promise.all(below)).flat()
 }
@@ -34,18 +35,18 @@ describe('files as the library of IPFS writes them', () => {
     const bytes = new Uint8Array(sizeBytes)
     bytes.set(file)
     const node = await nodeOf(store, await addFile(store, bytes, { leafBytes: LEAF }))
-    expect(node.sizeBytes).toBe(sizeBytes)
-    expect(node.children.every((child) => child.isLeaf === isLeaf)).toBe(true)
+    expect(node.bytes).toBe(sizeBytes)
+    expect(node.children.every((child) => (child.cid.code === RAW) === isLeaf)).toBe(true)
     const leaves = await leavesOf(store, node)
-    expect(leaves.map((leaf) => leaf.sizeBytes).reduce((a, b) => a + b)).toBe(sizeBytes)
-    expect(leaves.slice(0, -1).every((leaf) => leaf.sizeBytes === LEAF)).toBe(true)
+    expect(leaves.map((leaf) => leaf.bytes).reduce((a, b) => a + b)).toBe(sizeBytes)
+    expect(leaves.slice(0, -1).every((leaf) => leaf.bytes === LEAF)).toBe(true)
   })
 
   test('in leaves of a mebibyte', async () => {
     const store = createMemoryStore()
     const cid = await addFile(store, fileOf(3 * MIB + 8))
     expect(readFileNode((await store.get(cid, never)) ?? new Uint8Array(0), null)).toMatchObject({
-      sizeBytes: 3 * MIB + 8,
+      bytes: 3 * MIB + 8,
     })
   })
 })
@@ -61,11 +62,11 @@ describe('what is not of the profile is refused', () => {
     dagPb.encode({ Data: data, Links: [...links] })
   const below = cidOf(leaf.bytes, 0x70)
   const good = node(dataOf(20, [16, 4]), [link(16), link(4)])
-  const place = { cid: leaf, sizeBytes: 20, treeBytes: good.length + 20, isLeaf: false, levels: 1 }
+  const place = { cid: leaf, bytes: 20, treeBytes: good.length + 20, levels: 1 }
 
   test('while the same with nothing wrong is accepted', () => {
-    expect(readFileNode(good, null)).toMatchObject({ sizeBytes: 20 })
-    expect(readFileNode(good, place)).toMatchObject({ sizeBytes: 20 })
+    expect(readFileNode(good, null)).toMatchObject({ bytes: 20 })
+    expect(readFileNode(good, place)).toMatchObject({ bytes: 20 })
   })
   test.each<[string, Uint8Array, Child | null]>([
     ['sizes that do not add up', node(dataOf(21, [16, 4]), [link(16), link(4)]), null],
@@ -73,13 +74,13 @@ describe('what is not of the profile is refused', () => {
     ['an empty leaf', node(dataOf(16, [16, 0]), [link(16), link(0)]), null],
     ['a size in a longer form', node(Uint8Array.from([8, 2, 0x18, 0x84, 0, 0x20, 4]), [link(4)]), null],
     ['more nodes than its size can need', node(dataOf(4, [4]), [link(5 * MIB, below)]), null],
-    ['a node below the last level', node(dataOf(4, [4]), [link(60, below)]), { ...place, sizeBytes: 4 }],
+    ['a node below the last level', node(dataOf(4, [4]), [link(60, below)]), { ...place, bytes: 4 }],
     ['fewer links than sizes', node(dataOf(20, [16, 4]), [link(16)]), null],
     ['a link whose size is another', node(dataOf(20, [16, 4]), [link(15), link(4)]), null],
     ['a link with a name', node(dataOf(20, [16, 4]), [link(16), link(4, leaf, 'x')]), null],
     ['a document where a leaf belongs', node(dataOf(20, [16, 4]), [link(16, cidOf(leaf.bytes, 0x71)), link(4)]), null],
     ['nothing', node(dataOf(0, []), []), null],
-    ['another size than its parent says', good, { ...place, sizeBytes: 21 }],
+    ['another size than its parent says', good, { ...place, bytes: 21 }],
     ['another weight than its parent says', good, { ...place, treeBytes: 1_000 }],
     ['bytes behind its end', Uint8Array.from([...good, 0]), null],
     ['a directory', dagPb.encode({ Data: Uint8Array.of(8, 1), Links: [] }), null],

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createPull } from '../../../src/p2p/pull/index.ts'
 import { BLOCK_BYTES_MAX } from '../../../src/p2p/pull/limits.ts'
+import type { Clock } from '../../../src/ports.ts'
 import { equalBytes } from '../../../src/util/bytes.ts'
-import { addFile, cidOf, createPeers, fileOf, MIB, never, type Peer, type Peers } from './stage.ts'
+import { addFile, cidOf, createPeers, fileOf, MIB, never, type Peer, type Peers, SILENT } from './stage.ts'
 
 const DAG_CBOR = 0x71
 let peers: Peers
@@ -41,6 +43,14 @@ describe('content comes', () => {
     expect(progress.at(-1)).toBe(length)
     expect(b.misdeeds).toEqual([])
     await untilQuiet(a, b)
+  })
+
+  test('and the fetch is over when it is here, whatever it was going to wait for', async () => {
+    const [a, b] = [await peers.peer(), await peers.peer()]
+    const stopped: Clock = { now: () => 0, setTimeout: () => 0, clearTimeout: () => undefined }
+    const pull = createPull({ libp2p: b.host, store: b.store, clock: stopped, log: SILENT })
+    await pull.fetch(await addFile(a.store, fileOf(1_000)), { bytesMax: 1_000, from: [a.address], ...never })
+    sameBlocks(a, b)
   })
 
   test('a file of thousands of small leaves, on two levels', async () => {

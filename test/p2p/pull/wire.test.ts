@@ -6,15 +6,13 @@ import {
   type AnswerRead,
   createAnswerReader,
   createRequestReader,
-  DAG_CBOR,
-  DAG_PB,
   decodeBitmap,
   encodeBitmap,
   encodeRequest,
   lengthBytes,
   type PartHearer,
-  RAW,
 } from '../../../src/p2p/pull/wire.ts'
+import { DAG_CBOR, DAG_PB, RAW } from '../../../src/p2p/store/cid.ts'
 import { concat } from '../../../src/util/bytes.ts'
 import { cidOf } from './stage.ts'
 

@@ -7,12 +7,11 @@ import { NodeError } from '../../../src/errors.ts'
 import { cidOfBlock, DAG_PB, parseCid, RAW } from '../../../src/p2p/store/cid.ts'
 import { openDiskShelf } from '../../../src/p2p/store/disk-shelf.ts'
 import { createBlobs, type Fetch, judgeNode, openStore, type Store } from '../../../src/p2p/store/index.ts'
-import { createSharedFetch } from '../../../src/p2p/store/shared-fetch.ts'
 import type { PeerAddress } from '../../../src/ports.ts'
 import { rawCidOf } from '../../../src/protocol/codec.ts'
 import { utf8 } from '../../../src/util/bytes.ts'
 import { type BlobsHarness, describeBlobsContract } from '../../contracts/blobs.ts'
-import { expectCode, turn } from '../../contracts/harness.ts'
+import { expectCode } from '../../contracts/harness.ts'
 import { createMemory, expectBytes, keysOf, MIB, noise, plenty, signal, silent } from './stage.ts'
 
 type Peer = { readonly store: Store; readonly address: PeerAddress }
@@ -110,14 +109,6 @@ describe('content of many blocks', () => {
     expectBytes(await a.get(cid, { ...anywhere, bytesMax: document.length }), document)
   })
 
-  test('is fetched once for all who ask at the same time, and then is here', async () => {
-    const { a, b, fetched } = await pair()
-    const cid = await a.put(bytes, raw)
-    expect(await b.has(cid)).toBe(false)
-    for (const found of await Promise.all([1, 2, 3].map(() => b.get(cid, anywhere)))) expectBytes(found, bytes)
-    expect([fetched, await b.has(cid)]).toEqual([[cid], true])
-  })
-
   test('is fetched again in the part that is missing, and only when it is wanted', async () => {
     const { a, b, two, fetched } = await pair()
     const cid = await a.put(bytes, raw)
@@ -184,57 +175,5 @@ describe('content of many blocks', () => {
     expectBytes(await blobs.get(cid, anywhere), bytes)
     await blobs.retain(new Set(), { signal })
     expect(target.usedBytes()).toBe(0)
-  })
-})
-
-describe('a shared fetch', () => {
-  const waiting = () => {
-    const stops: AbortSignal[] = []
-    const work = ({ signal }: { signal: AbortSignal }) => {
-      stops.push(signal)
-      return new Promise<void>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-    }
-    return { stops, work }
-  }
-
-  test('goes on while anybody waits for it, and is stopped with the last', async () => {
-    const share = createSharedFetch()
-    const { stops, work } = waiting()
-    const [one, two] = [new AbortController(), new AbortController()]
-    const results = [one, two].map(({ signal }) => share('a', work, { signal }).catch(() => 'stopped'))
-    one.abort()
-    expect(await results[0]).toBe('stopped')
-    await turn()
-    expect(stops.map(({ aborted }) => aborted)).toEqual([false])
-    two.abort()
-    expect(await results[1]).toBe('stopped')
-    expect(stops.map(({ aborted }) => aborted)).toEqual([true])
-    const late = new AbortController()
-    const third = share('a', work, { signal: late.signal }).catch(() => 'stopped')
-    expect(stops).toHaveLength(2)
-    late.abort()
-    await third
-  })
-
-  test('that nobody waits for any more is not joined, even if it does not end', async () => {
-    const share = createSharedFetch()
-    let begun = 0
-    const deaf = () => new Promise<void>((resolve) => (++begun === 2 ? resolve() : undefined))
-    const stop = new AbortController()
-    const left = share('a', deaf, { signal: stop.signal })
-    stop.abort()
-    await expect(left).rejects.toThrow()
-    expect([await share('a', deaf, { signal }), begun]).toEqual(['own', 2])
-  })
-
-  test('that failed is the failure of whoever began it; who joined tries by itself', async () => {
-    const share = createSharedFetch()
-    let fail = () => {}
-    const first = share('a', () => new Promise((_, reject) => (fail = () => reject(new Error('no')))), { signal })
-    const second = share('a', async () => {}, { signal })
-    fail()
-    await expect(first).rejects.toThrow('no')
-    expect(await second).toBe('joined')
-    expect(await share('a', async () => {}, { signal })).toBe('own')
   })
 })

@@ -1,4 +1,4 @@
-/** What verified blocks do over every shelf: in memory, in a directory, over anybody's blockstore, and later over S3. */
+/** What verified blocks do over every shelf: in memory, in a directory, in a bucket. */
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { describe, expect, test } from 'vitest'

@@ -5,7 +5,7 @@ import { FsBlockstore } from 'blockstore-fs'
 import { afterAll, expect, test } from 'vitest'
 import { cidOfBlock, keyOf, RAW } from '../../../src/p2p/store/cid.ts'
 import { openDiskShelf } from '../../../src/p2p/store/disk-shelf.ts'
-import { createMemoryShelf, createShelfOver, gather } from '../../../src/p2p/store/shelf.ts'
+import { createMemoryShelf, gather } from '../../../src/p2p/store/shelf.ts'
 import { utf8 } from '../../../src/util/bytes.ts'
 import { describeBlockStore } from './block-store-suite.ts'
 
@@ -23,13 +23,6 @@ describeBlockStore('in memory', async () => {
 describeBlockStore('in a directory', async () => {
   const [one, two] = [freshDir(), freshDir()]
   return { shelf: () => openDiskShelf(one), other: () => openDiskShelf(two), close }
-})
-
-describeBlockStore('over a blockstore of somebody else', async () => {
-  const [one, two] = [freshDir(), freshDir()].map((dir) => new FsBlockstore(dir)) as [FsBlockstore, FsBlockstore]
-  await one.open()
-  await two.open()
-  return { shelf: () => createShelfOver(one), other: () => createShelfOver(two), close }
 })
 
 const bytes = utf8('a block of everybody')

@@ -29,6 +29,14 @@ test('the error says how much is used, and of what', async () => {
   })
 })
 
+test('what was refused is not told as held, nor what is on its way', async () => {
+  const budget = createBudget({ quotaBytes: 1_000, freeBytesMin: 500 }, async () => 600)
+  budget.count(30)
+  const refused = { data: { usedBytes: 30 }, why: expect.stringContaining('the store holds 30 of at most') }
+  await expect(budget.spend(101, done)).rejects.toMatchObject(refused)
+  await budget.spend(60, () => expect(budget.spend(60, done)).rejects.toMatchObject(refused))
+})
+
 test.each(['ENOSPC', 'EDQUOT'])('a disk that is full says so in the same way: %s', async (code) => {
   const budget = createBudget({ quotaBytes: 100, freeBytesMin: 0 }, plenty)
   const full = async () => {

@@ -1,11 +1,11 @@
 /** Kills a process that works on a store, opens the store again, and holds it to everything that was reported. */
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { expect } from 'vitest'
 import { parseCid } from '../../../src/p2p/store/cid.ts'
 import { type Damage, openStore, type Store } from '../../../src/p2p/store/index.ts'
-import { contentOf, type Line } from './crash-content.ts'
+import { contentOf, type Line, type Order } from './crash-content.ts'
 import { collect, expectBytes, plenty, signal, silent } from './stage.ts'
 
 const REPO = join(import.meta.dirname, '..', '..', '..')
@@ -14,21 +14,32 @@ const CHILD = join(import.meta.dirname, 'crash-child.ts')
 
 type Reported = { readonly cid: string; state: 'sealed' | 'releasing' | 'open'; pinned: boolean }
 
-/** How many files were held against the report. */
-export async function crashOnce(dir: string, run: number, afterMs: number): Promise<number> {
-  const reported = reportOf(await linesUntilKilled(dir, run, afterMs))
+export type Crash = Partial<Order> & { readonly dir: string; readonly run: number; readonly afterMs: number }
+export type Crashed = {
+  /** How many were held against the report. */
+  readonly files: number
+  readonly lines: readonly Line[]
+}
+
+export async function crashOnce({ afterMs, ...order }: Crash): Promise<Crashed> {
+  const { dir, quotaBytes } = { ...plenty, ...order }
+  const lines = await linesUntilKilled({ foreign: null, quotaBytes, ...order }, afterMs)
+  const reported = reportOf(lines)
   const damages: Damage[] = []
-  const store = await openStore({ dir, ...plenty }, { log: silent, onDamaged: (damage) => damages.push(damage) })
+  const store = await openStore({ ...plenty, dir }, { log: silent, onDamaged: (damage) => damages.push(damage) })
+  assert.ok(store.usedBytes() <= quotaBytes, `${store.usedBytes()} bytes of ${quotaBytes}`)
   for (const [id, file] of reported) await check(store, id, file)
   await checkAllBlocks(store)
   const pins = (await store.ls({ signal })).map(({ cid, name }) => `${name} ${cid}`)
-  for (const [id, { cid, pinned }] of reported) if (pinned) expect(pins).toContain(`${id} ${cid}`)
-  expect(damages).toEqual([])
-  return reported.size
+  for (const [id, { cid, pinned }] of reported)
+    if (pinned) assert.ok(pins.includes(`${id} ${cid}`), `${id} is not pinned`)
+  assert.deepEqual(damages, [])
+  await store.close()
+  return { files: reported.size, lines }
 }
 
-async function linesUntilKilled(dir: string, run: number, afterMs: number): Promise<readonly Line[]> {
-  const child = spawn(NODE, ['--import', join(REPO, 'bin', 'quiet.js'), CHILD, dir, String(run)], {
+async function linesUntilKilled(order: Order, afterMs: number): Promise<readonly Line[]> {
+  const child = spawn(NODE, ['--import', join(REPO, 'bin', 'quiet.js'), CHILD, JSON.stringify(order)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let text = ''
@@ -38,7 +49,7 @@ async function linesUntilKilled(dir: string, run: number, afterMs: number): Prom
     text += more
   })
   const [code, killedBy] = await once(child, 'close')
-  expect([code, killedBy]).toEqual([null, 'SIGKILL'])
+  assert.deepEqual([code, killedBy], [null, 'SIGKILL'])
   const whole = text.slice(0, text.lastIndexOf('\n') + 1)
   return whole.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Line]))
 }
@@ -51,10 +62,10 @@ function reportOf(lines: readonly Line[]): ReadonlyMap<number, Reported> {
       files.set(line.id, { cid: line.cid, state: line.withheld ? 'sealed' : 'open', pinned: false })
     } else if (line.type === 'retaining') {
       for (const [id, { pinned }] of files) if (!line.ids.includes(id) && !pinned) files.delete(id)
-    } else if (line.type !== 'ready' && line.type !== 'adding') {
+    } else if ('id' in line && line.type !== 'adding') {
       const file = files.get(line.id)
       if (file === undefined) continue
-      if (line.type === 'pinned') file.pinned = true
+      if (line.type === 'pinned' || line.type === 'unpinning') file.pinned = line.type === 'pinned'
       else file.state = line.type === 'released' ? 'open' : 'releasing'
     }
   }
@@ -68,12 +79,15 @@ async function check(store: Store, id: number, { cid: text, state }: Reported): 
   const blocks = [cid, ...(layout.kind === 'file' ? layout.leaves.map((leaf) => leaf.cid) : [])]
   expectBytes(await collect(store.readFile(cid, { signal })), contentOf(id).bytes)
   const served = await Promise.all(blocks.map((block) => store.blocks.has(block)))
-  if (state !== 'releasing') expect(new Set(served), `file ${id}, ${state}`).toEqual(new Set([state === 'open']))
+  if (state !== 'releasing') assert.deepEqual(new Set(served), new Set([state === 'open']), `file ${id}, ${state}`)
   await store.release(cid)
-  expect(await Promise.all(blocks.map((block) => store.blocks.has(block)))).not.toContain(false)
+  assert.ok(
+    !(await Promise.all(blocks.map((block) => store.blocks.has(block)))).includes(false),
+    `file ${id}, released`,
+  )
 }
 
 /** None is half there: whatever is listed is sound. */
 async function checkAllBlocks({ blocks }: Store): Promise<void> {
-  for await (const { cid, bytes } of blocks.cids()) expect(await blocks.get(cid, { signal })).toHaveLength(bytes)
+  for await (const { cid, bytes } of blocks.cids()) assert.equal((await blocks.get(cid, { signal }))?.length, bytes)
 }

@@ -1,16 +1,15 @@
-/** What the tests of the store share. */
+/** What the tests of the store share, and the soak, which runs outside of the test runner. */
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type { CID } from 'multiformats/cid'
-import { expect } from 'vitest'
 import { openMemoryStore, type Store } from '../../../src/p2p/store/index.ts'
 import type { Log } from '../../../src/ports.ts'
 import type { NamedTensor } from '../../../src/protocol/safetensors.ts'
 import { encodeSafetensorsHeader } from '../../../src/protocol/safetensors.ts'
 import { concat } from '../../../src/util/bytes.ts'
-import { never } from '../../contracts/harness.ts'
 
 export const MIB = 2 ** 20
-export const signal = never
+export const signal = new AbortController().signal
 export const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 export const plenty = { quotaBytes: 10 ** 12, freeBytesMin: 0 }
 
@@ -42,8 +41,8 @@ export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8A
 
 /** `toEqual` looks at every byte by itself: seconds for a MiB. */
 export function expectBytes(actual: Uint8Array | null, expected: Uint8Array): void {
-  expect(actual).toHaveLength(expected.length)
-  expect(Buffer.compare(actual ?? new Uint8Array(0), expected)).toBe(0)
+  assert.equal(actual?.length, expected.length)
+  assert.ok(Buffer.compare(actual ?? new Uint8Array(0), expected) === 0, 'the bytes are others')
 }
 
 export async function keysOf({ blocks }: Store): Promise<ReadonlyMap<string, number>> {

@@ -1,0 +1,15 @@
+/** Where a connection comes from, as far as it tells operators apart: by the address that they pay for. */
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/** An IPv4 address, the half of an IPv6 one that its owner has not chosen, or the name of a host. `null` behind a relay. */
+export function originOf(address: Multiaddr): string | null {
+  const components = address.getComponents()
+  if (components.some(({ name }) => name === 'p2p-circuit')) return null
+  const [first] = components
+  if (first?.name !== 'ip6') return first?.value ?? null
+  const [before = '', after = ''] = (first.value ?? '').split('::')
+  const groups = (text: string): string[] => (text === '' ? [] : text.split(':'))
+  const [head, tail] = [groups(before), groups(after)]
+  const zeros = Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => '0')
+  return [...head, ...zeros, ...tail].slice(0, 4).join(':')
+}

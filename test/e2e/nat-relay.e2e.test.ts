@@ -1,0 +1,89 @@
+/** What a relay does for strangers, and no more of it: bytes, circuits, places. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
+import { multiaddr } from '@multiformats/multiaddr'
+import { afterEach, expect, test } from 'vitest'
+import { SYSTEM } from '../../src/chain/system.ts'
+import { OPEN_TO_ALL } from '../../src/p2p/admission.ts'
+import { startEntryPeer } from '../../src/p2p/entry.ts'
+import { type Host, startHost } from '../../src/p2p/host.ts'
+import { RELAY_BYTES_MAX, RELAY_CIRCUITS_PER_PEER } from '../../src/p2p/limits.ts'
+import { messageParts } from '../../src/p2p/pull/stream.ts'
+import { NETWORK } from './p2p-stage.ts'
+
+const LOOPBACK = '/ip4/127.0.0.1/tcp/0'
+const POUR = '/test/pour'
+const PART_BYTES = 16 * 1024
+
+const hosts: Host[] = []
+afterEach(async () => {
+  await Promise.all(hosts.splice(0).map((host) => host.stop()))
+})
+
+async function start(listen: readonly string[], relay = false): Promise<Host> {
+  const secret = SYSTEM.random.bytes(32)
+  const options = {
+    network: NETWORK,
+    secret,
+    listen,
+    announce: [],
+    privateAllowed: true,
+    relay,
+    admission: OPEN_TO_ALL,
+  }
+  const host = await startHost(options)
+  hosts.push(host)
+  return host
+}
+
+/** A relay and one who waits there: who calls it `--private` is on a test bench, where nobody dials back. */
+async function stage() {
+  const relay = await start([LOOPBACK], true)
+  const hidden = await start(['/p2p-circuit'])
+  await hidden.dial(relay.getMultiaddrs())
+  await expect.poll(() => hidden.getMultiaddrs().map(String), { timeout: 10_000 }).toHaveLength(1)
+  const places = (relay.services['relay'] as CircuitRelayService).reservations
+  return { relay, hidden, places, address: hidden.getMultiaddrs().map(String)[0] ?? '' }
+}
+
+test('after so many bytes the relay ends it', async () => {
+  const { hidden, address } = await stage()
+  let received = 0
+  const hear = ({ data }: { readonly data: Parameters<typeof messageParts>[0] }): void => {
+    received += messageParts(data).reduce((sum, { length }) => sum + length, 0)
+  }
+  await hidden.handle(POUR, (stream) => stream.addEventListener('message', hear), { runOnLimitedConnection: true })
+  const asker = await start([])
+  const connection = await asker.dial(multiaddr(address))
+  expect(connection.limits).toBeDefined()
+  await expect(connection.newStream(POUR)).rejects.toThrow(/limited/i)
+  const stream = await connection.newStream(POUR, { runOnLimitedConnection: true })
+  for (let sent = 0; sent < 4 * RELAY_BYTES_MAX && stream.status === 'open'; sent += PART_BYTES) {
+    stream.send(new Uint8Array(PART_BYTES))
+    await sleep(1)
+  }
+  await expect.poll(() => connection.status).not.toBe('open')
+  expect(received).toBeGreaterThan(RELAY_BYTES_MAX / 2)
+  expect(received).toBeLessThanOrEqual(RELAY_BYTES_MAX)
+})
+
+test('nobody holds more circuits than a few, and who leaves gives its place back', async () => {
+  const { hidden, places, address } = await stage()
+  const asker = await start([])
+  const dial = () => asker.dial(multiaddr(address), { force: true, signal: AbortSignal.timeout(5_000) })
+  for (let i = 0; i < RELAY_CIRCUITS_PER_PEER; i++) await dial()
+  await expect(dial()).rejects.toThrow()
+  expect(places.size).toBe(1)
+  await hidden.stop()
+  await expect.poll(() => places.size).toBe(0)
+})
+
+test('an entry peer that nobody could dial does not start', async () => {
+  const { clock, log, random } = SYSTEM
+  const place = { network: NETWORK, listen: [LOOPBACK], announce: [], privateAllowed: false, entries: [] }
+  const started = startEntryPeer({ ...place, secret: random.bytes(32) }, { clock, log })
+  await expect(started).rejects.toMatchObject({
+    code: 'ADDRESS_INVALID',
+    remedy: expect.stringContaining('--announce'),
+  })
+})
