@@ -47,9 +47,9 @@ const SCORING: Kit['scoring'] = { samples: 48, checkpoints: [16, 32] }
 /** Also sixty blocks, with more of them for judging. */
 const WINDOWS: Kit['windows'] = {
   distribute: 2,
-  train: 12,
+  train: 10,
   reveal: 5,
-  evaluate: 22,
+  evaluate: 24,
   report: 4,
   attest: 4,
   merge: 4,

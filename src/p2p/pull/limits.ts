@@ -39,6 +39,8 @@ export const FETCHES_MAX = 32
 
 /** Dialling, or opening a stream. */
 export const OPEN_MS_MAX = 10_000
+/** How long idle lanes to a peer stay open: a submission is dozens of small tensors, one after the other. */
+export const LINGER_MS = 500
 /** No byte for so long is a stall. Slices of a slow peer's four lanes arrive in turn: 20 s is 50 KB/s for all of them. */
 export const STALL_MS = 20_000
 /** An answer may take so long in any case, and longer for its size: who trickles is not stalled, but no use either. */

@@ -1,12 +1,12 @@
 /**
  * The lanes to one peer, shared by all fetches that take from it: opened when they are needed, lent for one question,
- * closed when nobody fetches from the peer any more.
+ * closed when nobody has fetched from the peer for a moment: many small things in a row need one lane.
  */
 import type { Libp2p } from '@libp2p/interface'
 import type { Cancel, Clock, PeerAddress } from '../../ports.ts'
 import { dialDirect, RelayedOnlyError } from '../dial.ts'
 import { createLane, type Lane, type Outcome, type Question } from './lane.ts'
-import { LANES_PER_PEER, OPEN_MS_MAX, PULL_PROTOCOL, SERVED_PER_PEER } from './limits.ts'
+import { LANES_PER_PEER, LINGER_MS, OPEN_MS_MAX, PULL_PROTOCOL, SERVED_PER_PEER } from './limits.ts'
 import { createGate, within } from './wait.ts'
 
 export type LinkOutcome = Outcome | { readonly kind: 'unreachable' | 'relayed-only'; readonly why: string }
@@ -24,6 +24,8 @@ export type Links = {
 
 type Shared = {
   users: number
+  /** Closes what is idle, when nobody has come back. */
+  closing: unknown
   readonly gate: ReturnType<typeof createGate>
   readonly idle: Lane[]
   readonly all: Set<Lane>
@@ -55,7 +57,7 @@ export function createLinks({ libp2p, clock }: { readonly libp2p: Libp2p; readon
     }
     shared.all.add(lane)
     const outcome = await lane.ask(question, opts)
-    if (outcome.kind !== 'answered' || shared.users === 0) drop(shared, lane)
+    if (outcome.kind !== 'answered') drop(shared, lane)
     else shared.idle.push(lane)
     // A server that has enough streams ends a new one without a word, and has done nothing wrong.
     const isRefused = outcome.kind === 'failed' && outcome.reason === 'closed' && !lane.isUsed()
@@ -78,9 +80,10 @@ export function createLinks({ libp2p, clock }: { readonly libp2p: Libp2p; readon
 
   return {
     acquire: (peer) => {
-      const shared = peers.get(peer.peerId) ?? { users: 0, gate: createGate(LANES_PER_PEER), idle: [], all: new Set() }
+      const shared = peers.get(peer.peerId) ?? createShared()
       peers.set(peer.peerId, shared)
       shared.users += 1
+      clock.clearTimeout(shared.closing)
       let isHeld = true
       return {
         ask: (question, opts) => ask(peer, shared, question, opts),
@@ -89,14 +92,24 @@ export function createLinks({ libp2p, clock }: { readonly libp2p: Libp2p; readon
           isHeld = false
           shared.users -= 1
           if (shared.users > 0) return
-          peers.delete(peer.peerId)
-          for (const lane of shared.idle.splice(0)) drop(shared, lane)
+          shared.closing = clock.setTimeout(() => {
+            peers.delete(peer.peerId)
+            for (const lane of shared.idle.splice(0)) drop(shared, lane)
+          }, LINGER_MS)
         },
       }
     },
     lanes: () => [...peers.values()].reduce((sum, { all }) => sum + all.size, 0),
   }
 }
+
+const createShared = (): Shared => ({
+  users: 0,
+  closing: undefined,
+  gate: createGate(LANES_PER_PEER),
+  idle: [],
+  all: new Set(),
+})
 
 function drop(shared: Shared, lane: Lane): void {
   shared.all.delete(lane)
