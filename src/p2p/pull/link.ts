@@ -31,15 +31,10 @@ type Shared = {
   readonly all: Set<Lane>
 }
 
-export function createLinks({ libp2p, clock }: { readonly libp2p: Libp2p; readonly clock: Clock }): Links {
-  const peers = new Map<string, Shared>()
+type LinkDeps = { readonly libp2p: Libp2p; readonly clock: Clock }
 
-  const open = async (peer: PeerAddress, { signal }: Cancel): Promise<Lane> =>
-    within({ clock, ms: OPEN_MS_MAX, signal }, async (limit) => {
-      const connection = await dialDirect(libp2p, peer, limit)
-      const stream = await connection.newStream([PULL_PROTOCOL], { ...limit, maxOutboundStreams: SERVED_PER_PEER })
-      return createLane(stream, clock)
-    })
+export function createLinks({ libp2p, clock }: LinkDeps): Links {
+  const peers = new Map<string, Shared>()
 
   /** Asks on a lane of its own, or says that there was none to be had. */
   const askOnce = async (peer: PeerAddress, shared: Shared, question: Question, opts: Cancel): Promise<LinkOutcome> => {
@@ -49,7 +44,7 @@ export function createLinks({ libp2p, clock }: { readonly libp2p: Libp2p; readon
       lane = shared.idle.pop()
     }
     try {
-      lane ??= await open(peer, opts)
+      lane ??= await openLane({ libp2p, clock }, peer, opts)
     } catch (error) {
       // What is no peer id or no address, nobody there, no such protocol: the peer is of no use, and that is all.
       const kind = error instanceof RelayedOnlyError ? 'relayed-only' : 'unreachable'
@@ -102,6 +97,13 @@ export function createLinks({ libp2p, clock }: { readonly libp2p: Libp2p; readon
     lanes: () => [...peers.values()].reduce((sum, { all }) => sum + all.size, 0),
   }
 }
+
+const openLane = ({ libp2p, clock }: LinkDeps, peer: PeerAddress, { signal }: Cancel): Promise<Lane> =>
+  within({ clock, ms: OPEN_MS_MAX, signal }, async (limit) => {
+    const connection = await dialDirect(libp2p, peer, limit)
+    const stream = await connection.newStream([PULL_PROTOCOL], { ...limit, maxOutboundStreams: SERVED_PER_PEER })
+    return createLane(stream, clock)
+  })
 
 const createShared = (): Shared => ({
   users: 0,
