@@ -33,7 +33,7 @@ type Part = readonly [numerator: number, denominator: number]
  */
 export const STAGES = {
   documents: [1, 4],
-  tensors: [1, 2],
+  tensors: [3, 5],
   scores: [1, 2],
   all: [1, 1],
 } as const satisfies Record<string, Part>
