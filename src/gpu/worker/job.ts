@@ -10,6 +10,7 @@ import { checkDevice } from '../backend/self-check.ts'
 import type { SessionOptions } from '../backend/session.ts'
 import { openEncoder, packText } from '../data/pack.ts'
 import { openPacked, openTokens, type SequenceSource, someOf } from '../data/sequences.ts'
+import { DELTA } from '../evaluate/delta-file.ts'
 import { type Piece, piecesOf, weightsOf } from '../evaluate/pieces.ts'
 import { createScorer, type Scorer } from '../evaluate/scorer.ts'
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts'
@@ -19,7 +20,7 @@ import type { Schedule } from '../train/schedule.ts'
 import { fineTune, type TeftEvent } from '../train/teft.ts'
 
 /** Tokens of a run: a thousand keep two cores busy, and their activations small. */
-const TOKENS_PER_RUN = 1024
+export const TOKENS_PER_RUN = 1024
 /** Of activations that are kept from one submission to the next. */
 const CACHE_BYTES_MAX = 256 * 2 ** 20
 /** Sequences that are read and judged at once. */
@@ -68,7 +69,7 @@ export type TrainResult = {
 const ADAM = { beta1: 0.9, beta2: 0.95, eps: 1e-8 }
 
 /** Whoever is no CPU shows first that it computes as one. */
-async function sessionOf({ device, threads }: Machine): Promise<SessionOptions> {
+export async function sessionOf({ device, threads }: Machine): Promise<SessionOptions> {
   if (device !== 'cpu') await checkDevice(device)
   return { device, threads: threads ?? Math.max(1, availableParallelism()) }
 }
@@ -163,7 +164,6 @@ export async function trainJob(task: TrainTask, tell: (event: TeftEvent) => void
   return { delta, tensors: tensors.length, bytes, steps: result.steps, losses: result.losses }
 }
 
-export const DELTA = 'delta.safetensors'
 const STATE = 'state.safetensors'
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
