@@ -94,15 +94,19 @@ async function mergeInto(
     const values = stored.map((tensor) => (tensor === undefined ? own : reader.read(tensor, slice)))
     return { base: own, values: await Promise.all(values) }
   }
+  const mergedSlice = ({ base: own, values }: Read): Uint8Array => {
+    const updates = members.map(({ weight }, i) => ({ values: values[i] as Uint8Array, weight }))
+    try {
+      return mergeTensor({ dtype: base.dtype, base: own, updates, etaPpm })
+    } catch (error) {
+      // The arithmetic sees every number, and refuses what is not finite; this names whose it was.
+      for (const [i, bytes] of [own, ...values].entries()) demandFinite(stored[i - 1] ?? base, bytes)
+      throw error
+    }
+  }
   let fits = true
   for await (const [{ begin }, made] of readAhead(cut(base, members.length + 1), read)) {
-    demandFinite(base, made.base)
-    const updates = members.map(({ weight }, i) => {
-      const [tensor, values] = [stored[i], made.values[i] as Uint8Array]
-      if (tensor !== undefined) demandFinite(tensor, values)
-      return { values, weight }
-    })
-    const merged = mergeTensor({ dtype: base.dtype, base: made.base, updates, etaPpm })
+    const merged = mergedSlice(made)
     fits &&= allFinite(base.dtype, merged)
     await writeAt(file, merged, place + begin)
     told(merged.length)
