@@ -1,7 +1,8 @@
 /** Makes a model from nothing but a configuration and a seed: the same bytes again on one machine. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Dtype } from '../../protocol/tensor.ts'
+import { NodeError } from '../../errors.ts'
+import { byteLength, type Dtype, TENSOR_BYTES_MAX } from '../../protocol/tensor.ts'
 import { createChance } from '../data/corpus.ts'
 import { sizeOf } from '../graph/graph.ts'
 import { byteTokenizer, GENESIS_CONFIG } from '../model/byte-model.ts'
@@ -36,6 +37,13 @@ export async function newJob({ config, seed, out }: NewTask, tell: (told: Told) 
   const model = readConfig(json)
   const dtype = dtypeOf(json)
   const tensors = everyWeight(model).map(({ tensor: name, shape }) => ({ name, dtype, shape }))
+  const large = tensors.find(({ shape }) => byteLength(dtype, shape) === null)
+  if (large !== undefined) {
+    throw new NodeError('MODEL_UNSUPPORTED', {
+      what: `config.json asks for ${large.name} of [${large.shape}]`,
+      why: `a tensor has at most ${TENSOR_BYTES_MAX} bytes`,
+    })
+  }
   const parameters = tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   const tokenizer = model.vocabulary === BYTES
   let bytes = 0
