@@ -109,7 +109,7 @@ test('a tensor that takes many slices is merged as a whole one is', async () => 
   writeFileSync(path('wide/c.json'), JSON.stringify(wide))
   const directory = path('wide-model')
   await newJob({ config: path('wide/c.json'), seed: 1, out: directory }, silent)
-  const names = ['gate', 'down'].map((part) => `model.layers.0.mlp.experts.1.${part}_proj.weight`)
+  const names = [one(0, 1, 'w1'), one(0, 1, 'w2')]
   const deltas = [await writeDelta(directory, names, path('wide/d.safetensors'), 9)]
   const told: number[] = []
   const task = { directory, deltas: [{ path: deltas[0] as string, weight: 1 }], etaPpm: 500_000, out: path('wide/out') }
