@@ -1,5 +1,5 @@
 /**
- * Tensors in slices, for what is larger than memory: the next slice is read while somebody computes with this one.
+ * Tensors in slices, for what is larger than memory: the next slices are read while somebody computes with this one.
  */
 import type { FileHandle } from 'node:fs/promises'
 import { bytesAt, openFile, type StoredTensor } from './checkpoint.ts'
@@ -30,17 +30,21 @@ export function* slicesOf(bytes: number, sliceBytes: number): Generator<Slice> {
   for (let begin = 0; begin < bytes; begin += sliceBytes) yield { begin, end: Math.min(begin + sliceBytes, bytes) }
 }
 
-/** What each item is read into, in order; always one read is under way before it is wanted. */
+/** Reads under way at a time: a disk is fastest when it is asked for more than one thing. */
+const AHEAD = 4
+
+/** What each item is read into, in order. */
 export async function* readAhead<T, R>(
   items: Iterable<T>,
   read: (item: T) => Promise<R>,
 ): AsyncGenerator<readonly [T, R]> {
-  let before: readonly [T, Promise<R>] | null = null
+  const waiting: (readonly [T, Promise<R>])[] = []
   for (const item of items) {
     const made = read(item)
     made.catch(() => undefined) // its turn to be heard of comes below, or never
-    if (before !== null) yield [before[0], await before[1]]
-    before = [item, made]
+    waiting.push([item, made])
+    const next = waiting.length > AHEAD ? waiting.shift() : undefined
+    if (next !== undefined) yield [next[0], await next[1]]
   }
-  if (before !== null) yield [before[0], await before[1]]
+  for (const [item, made] of waiting) yield [item, await made]
 }

@@ -4,10 +4,10 @@
  */
 import { type FileHandle, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { allFinite, mergeTensor } from '../../protocol/merge-tensor.ts'
 import { compareText } from '../../util/compare.ts'
 import { DELTA, type Delta, type DeltaTensor, demandFinite, openDelta } from '../evaluate/delta-file.ts'
 import { openCheckpoint, type StoredTensor } from '../model/checkpoint.ts'
+import { createMergeKernel } from '../model/merge-kernel.ts'
 import { fillSafetensors, unwritable, writeAt } from '../model/safetensors-file.ts'
 import { createSliceReader, readAhead, type Slice, type SliceReader, slicesOf } from '../model/slice.ts'
 import type { Told } from './job.ts'
@@ -27,18 +27,16 @@ export type MergeResult = {
   readonly overflowed: readonly string[]
 }
 
-/** Of all inputs together; two slices of each are in memory at a time. */
-const SLICES_BYTES = 32 * 2 ** 20
+/** Of all inputs together; a handful of such slices are in memory at a time. */
+const SLICES_BYTES = 16 * 2 ** 20
 const SLICE_BYTES_MAX = 4 * 2 ** 20
+/** Slices are multiples of it, and so hold whole elements. */
 const SLICE_BYTES_MIN = 64 * 2 ** 10
 
 type Member = { readonly delta: Delta; readonly weight: number }
-type Merging = {
-  readonly base: DeltaTensor
-  readonly members: readonly Member[]
-  readonly etaPpm: number
-}
-type Read = { readonly base: Uint8Array; readonly values: readonly Uint8Array[] }
+/** A slice of a tensor, and where that begins in the merged file. */
+type Part = { readonly base: DeltaTensor; readonly slice: Slice; readonly place: number }
+type Inputs = { readonly own: Uint8Array; readonly values: readonly Uint8Array[] }
 
 export async function mergeJob(task: MergeTask, tell: (told: Told) => void): Promise<MergeResult> {
   await mkdir(task.out, { recursive: true }).catch((cause) => {
@@ -53,69 +51,67 @@ export async function mergeJob(task: MergeTask, tell: (told: Told) => void): Pro
     .toSorted((a, b) => compareText(a.name, b.name))
 
   const delta = join(task.out, DELTA)
-  const overflowed: string[] = []
+  let overflowed: readonly DeltaTensor[] = []
   const reader = createSliceReader()
-  const of = bases.reduce((sum, { bytes }) => sum + bytes, 0)
-  let done = 0
   try {
     const { bytes } = await fillSafetensors(delta, bases, undefined, async (file, placed) => {
-      for (const [i, base] of bases.entries()) {
-        const place = placed[i]?.begin as number
-        const merging = { base, members, etaPpm: task.etaPpm }
-        const told = (bytes: number): void => {
-          done += bytes
-          tell({ done, of })
-        }
-        if (await mergeInto(file, place, merging, reader, told)) continue
-        overflowed.push(base.name)
-        for await (const [{ begin }, bytes] of readAhead(cut(base, 1), (slice) => reader.read(base, slice))) {
-          await writeAt(file, bytes, place + begin)
-        }
-      }
+      const places = new Map(placed.map(({ name, begin }) => [name, begin]))
+      const parts = (tensors: readonly DeltaTensor[]): readonly Part[] => partsOf(tensors, places, members.length + 1)
+      overflowed = await merge(file, parts(bases), members, { etaPpm: task.etaPpm, reader, tell })
+      for await (const [{ slice, place }, own] of readAhead(parts(overflowed), (part) =>
+        reader.read(part.base, part.slice),
+      ))
+        await writeAt(file, own, place + slice.begin)
     })
-    return { delta, tensors: bases.length, bytes, overflowed }
+    return { delta, tensors: bases.length, bytes, overflowed: overflowed.map(({ name }) => name) }
   } finally {
     await reader.close()
   }
 }
 
-/** Answers whether all of the result is finite. */
-async function mergeInto(
-  file: FileHandle,
-  place: number,
-  { base, members, etaPpm }: Merging,
-  reader: SliceReader,
-  told: (bytes: number) => void,
-): Promise<boolean> {
-  const stored = members.map(({ delta }) => delta.tensors.get(base.name))
-  const read = async (slice: Slice): Promise<Read> => {
-    const own = await reader.read(base, slice)
-    // Who leaves a tensor out has not moved it.
-    const values = stored.map((tensor) => (tensor === undefined ? own : reader.read(tensor, slice)))
-    return { base: own, values: await Promise.all(values) }
-  }
-  const mergedSlice = ({ base: own, values }: Read): Uint8Array => {
-    const updates = members.map(({ weight }, i) => ({ values: values[i] as Uint8Array, weight }))
-    try {
-      return mergeTensor({ dtype: base.dtype, base: own, updates, etaPpm })
-    } catch (error) {
-      // The arithmetic sees every number, and refuses what is not finite; this names whose it was.
-      for (const [i, bytes] of [own, ...values].entries()) demandFinite(stored[i - 1] ?? base, bytes)
-      throw error
-    }
-  }
-  let fits = true
-  for await (const [{ begin }, made] of readAhead(cut(base, members.length + 1), read)) {
-    const merged = mergedSlice(made)
-    fits &&= allFinite(base.dtype, merged)
-    await writeAt(file, merged, place + begin)
-    told(merged.length)
-  }
-  return fits
+function partsOf(
+  tensors: readonly DeltaTensor[],
+  places: ReadonlyMap<string, number>,
+  inputs: number,
+): readonly Part[] {
+  const room = Math.min(SLICE_BYTES_MAX, Math.max(SLICE_BYTES_MIN, SLICES_BYTES / inputs))
+  const sliceBytes = Math.floor(room / SLICE_BYTES_MIN) * SLICE_BYTES_MIN
+  return tensors.flatMap((base) => {
+    const place = places.get(base.name) as number
+    return [...slicesOf(base.bytes, sliceBytes)].map((slice) => ({ base, slice, place }))
+  })
 }
 
-/** Whole elements of every type. */
-function cut({ bytes }: StoredTensor, inputs: number): Iterable<Slice> {
-  const room = Math.min(SLICE_BYTES_MAX, Math.max(SLICE_BYTES_MIN, SLICES_BYTES / inputs))
-  return slicesOf(bytes, Math.floor(room / SLICE_BYTES_MIN) * SLICE_BYTES_MIN)
+type Means = { readonly etaPpm: number; readonly reader: SliceReader; readonly tell: (told: Told) => void }
+
+/** Answers the tensors of which not everything is finite. */
+async function merge(
+  file: FileHandle,
+  parts: readonly Part[],
+  members: readonly Member[],
+  { etaPpm, reader, tell }: Means,
+): Promise<readonly DeltaTensor[]> {
+  const kernel = createMergeKernel()
+  const tensorsOf = ({ base }: Part) => members.map(({ delta }) => delta.tensors.get(base.name))
+  const read = async (part: Part): Promise<Inputs> => {
+    const own = reader.read(part.base, part.slice)
+    // Who leaves a tensor out has not moved it.
+    const values = tensorsOf(part).map((tensor) => (tensor === undefined ? own : reader.read(tensor, part.slice)))
+    return { own: await own, values: await Promise.all(values) }
+  }
+  const overflowed = new Set<DeltaTensor>()
+  const of = parts.reduce((sum, { slice }) => sum + slice.end - slice.begin, 0)
+  let done = 0
+  for await (const [part, { own, values }] of readAhead(parts, read)) {
+    const { base, slice, place } = part
+    const updates = members.map(({ weight }, i) => ({ values: values[i] as Uint8Array, weight }))
+    const merged = kernel({ dtype: base.dtype, base: own, updates, etaPpm })
+    if (merged === null) {
+      for (const [i, bytes] of [own, ...values].entries()) demandFinite(tensorsOf(part)[i - 1] ?? base, bytes)
+      overflowed.add(base)
+    } else await writeAt(file, merged, place + slice.begin)
+    done += own.length
+    tell({ done, of })
+  }
+  return [...overflowed]
 }
