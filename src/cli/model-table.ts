@@ -57,6 +57,11 @@ const loss: Command<typeof LOSS_FLAGS> = {
 
 export const TRAIN_FLAGS = {
   experts: { type: 'string', valueName: 'N,…', default: '', description: 'which experts to train, in every layer' },
+  group: {
+    type: 'string',
+    valueName: 'FILE:NAME',
+    description: 'train a group that `model select` wrote, whose experts differ from layer to layer',
+  },
   router: { type: 'boolean', description: 'train the routing rows, too, or alone' },
   tokens: LOSS_FLAGS.tokens,
   data: LOSS_FLAGS.text,
@@ -141,6 +146,10 @@ const train: Command<typeof TRAIN_FLAGS> = {
     {
       line: 'wheelwright model train ./tiny --experts 0,1 --data notes/ --steps 200 --lr 0.002 --out ./mine',
       shows: 'mine/delta.safetensors: the changed tensors under their names',
+    },
+    {
+      line: 'wheelwright model train ./tiny --group groups.json:english --data books/ --out ./english',
+      shows: 'the same, of the experts that were selected for a domain',
     },
   ],
   load: () => import('./model-train.ts'),

@@ -21,6 +21,7 @@ const bad: [line: string, what: string][] = [
   ['new --out a', '--config or --preset'],
   ['new --config a --preset byte --out b', '--config or --preset'],
   ['new --preset byte', '--out is missing'],
+  ['train a --group english --tokens t --out b', '--group english'],
   ['select a', 'NAME=PATH,… is missing'],
   ['select a books/', "'books/' is no domain"],
   ['select a English=books/', "'English' names no domain"],

@@ -45,8 +45,18 @@ test('from nothing to a model that has learned, by commands alone', async () => 
   const seen = await run('inspect', 'base')
   expect([seen.family, seen.parameters.all, seen.tokenizer]).toEqual(['qwen3_moe', made.parameters, true])
 
-  const text = ['english=text/english.txt', 'python=text/python.txt']
-  const chosen = await run('select', 'base', ...text, '--experts', '2', '--sequence', '65', '--groups', 'groups.json')
+  const domains = ['english=text/english.txt', 'python=text/python.txt']
+  const chosen = await run(
+    'select',
+    'base',
+    ...domains,
+    '--experts',
+    '2',
+    '--sequence',
+    '65',
+    '--groups',
+    'groups.json',
+  )
   expect(JSON.parse(readFileSync(join(root, 'groups.json'), 'utf8')).groups).toEqual(chosen.groups)
 
   for (const [out, experts] of [
@@ -56,6 +66,10 @@ test('from nothing to a model that has learned, by commands alone', async () => 
     const data = ['--data', 'text/python.txt', '--sequence', '65']
     await run('train', 'base', '--experts', experts, ...data, '--steps', '4', '--lr', '0.01', '--out', out)
   }
+  const text = ['--data', 'text/english.txt', '--sequence', '65', '--steps', '2']
+  const grouped = await run('train', 'base', '--group', 'groups.json:english', ...text, '--out', 'c')
+  expect(grouped.tensors).toBe(chosen.groups[0].tensors.length)
+
   const merged = await run('merge', 'base', 'a', 'b/delta.safetensors:2', '--eta', '0.5', '--out', 'merged')
   // Three experts of three layers, three matrices each.
   expect([merged.tensors, merged.overflowed]).toEqual([27, []])

@@ -26,13 +26,8 @@ const FLOAT = 4
 const LANES = 8
 const PAGE = 65_536
 const PPM = 1_000_000
-const [RAW, BASE, VALUES, SUM, END] = [0, 1, 2, 3, 4].map((place) => place * BLOCK * FLOAT) as [
-  number,
-  number,
-  number,
-  number,
-  number,
-]
+/** Where a block lies, in memory: as it is stored, and as float32. */
+const [RAW, BASE, VALUES, SUM, END] = [0, BLOCK * FLOAT, 2 * BLOCK * FLOAT, 3 * BLOCK * FLOAT, 4 * BLOCK * FLOAT]
 
 /** The magnitude from which a float32 is not finite, or would not be when it is narrowed. */
 const LIMITS: { readonly [D in TrainableDtype]: number } = { F32: 0x7f80_0000, BF16: 0x7f7f_8000, F16: 0x477f_f000 }
@@ -45,9 +40,10 @@ export function createMergeKernel(): MergeKernel {
   /** Numbers of a block as float32 at `place`. */
   const take = (dtype: TrainableDtype, bytes: Uint8Array, place: number): void => {
     const at = dtype === 'F32' ? place : RAW
+    const room = padded(bytes.length / DTYPES[dtype].bytes) * DTYPES[dtype].bytes
     held.set(bytes, at)
-    held.fill(0, at + bytes.length, at + padded(bytes.length / DTYPES[dtype].bytes) * DTYPES[dtype].bytes)
-    if (dtype !== 'F32') kernel[`widen${dtype}`](RAW, place, bytes.length)
+    held.fill(0, at + bytes.length, at + room)
+    if (dtype !== 'F32') kernel[`widen${dtype}`](RAW, place, room)
   }
   const give = (dtype: TrainableDtype, target: Uint8Array, place: number, count: number): void => {
     if (dtype !== 'F32') kernel[`narrow${dtype}`](place, RAW, count * FLOAT)

@@ -1,14 +1,13 @@
 /** Chooses the experts of each domain by running the model over text of it, and names the tensors of each group. */
-import { writeFile } from 'node:fs/promises'
 import { NodeError } from '../../errors.ts'
 import { compareText } from '../../util/compare.ts'
 import type { SequenceSource } from '../data/sequences.ts'
 import { type Gates, gatesOf } from '../evaluate/gates.ts'
+import { type Groups, writeGroups } from '../evaluate/group-file.ts'
 import { piecesOf, weightsOf } from '../evaluate/pieces.ts'
 import { draft } from '../evaluate/select.ts'
 import { createSessions } from '../evaluate/sessions.ts'
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts'
-import { unwritable } from '../model/safetensors-file.ts'
 import { type Machine, openSource, type SourceSpec, sessionOf, TOKENS_PER_RUN, type Told } from './job.ts'
 
 export type SelectTask = Machine & {
@@ -21,12 +20,7 @@ export type SelectTask = Machine & {
   /** Where the groups are written, if anywhere. */
   readonly groups: string | null
 }
-export type SelectResult = {
-  readonly domains: readonly SelectedDomain[]
-  /** As a track of a constitution has them; values and seats are for people to decide. */
-  readonly groups: readonly { readonly name: string; readonly domain: string; readonly tensors: readonly string[] }[]
-  readonly router: { readonly tensors: readonly string[] }
-}
+export type SelectResult = Groups & { readonly domains: readonly SelectedDomain[] }
 export type SelectedDomain = {
   readonly name: string
   readonly tokens: number
@@ -51,11 +45,7 @@ export async function selectJob(task: SelectTask, tell: (told: Told) => void): P
   })
   const result = { domains, ...tensorsOf(checkpoint, domains) }
   if (task.groups !== null) {
-    const { groups, router } = result
-    const text = `${JSON.stringify({ groups, router }, null, 2)}\n`
-    await writeFile(task.groups, text, { flush: true }).catch((cause) => {
-      throw unwritable(task.groups ?? '', cause)
-    })
+    await writeGroups(task.groups, result)
   }
   return result
 }
@@ -122,10 +112,7 @@ function selected(measured: readonly Gates[], place: number, experts: number): r
   })
 }
 
-function tensorsOf(
-  checkpoint: Checkpoint,
-  domains: readonly SelectedDomain[],
-): Pick<SelectResult, 'groups' | 'router'> {
+function tensorsOf(checkpoint: Checkpoint, domains: readonly SelectedDomain[]): Groups {
   const pieces = piecesOf(checkpoint)
   const groups = domains.map(({ name, layers }) => {
     const chosen = new Map(layers.map(({ layer, experts }) => [layer, new Set(experts)]))

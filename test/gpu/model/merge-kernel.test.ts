@@ -89,14 +89,22 @@ describe('the kernel computes what the law says, to the bit', () => {
     expect(made(merge)).not.toBeNull()
   })
 
-  test('an overflow of one tensor is not seen in the next', () => {
-    const large = new Uint8Array(Float32Array.of(3e38, -3e38, 3e38, 3e38, 3e38).buffer)
-    const opposite = new Uint8Array(Float32Array.of(-3e38, 3e38, -3e38, -3e38, -3e38).buffer)
-    const updates = [{ values: opposite, weight: 1 }]
-    expect(kernel({ dtype: 'F32', base: large, updates, etaPpm: 1_000_000 })).toBeNull()
-    const small = new Uint8Array(Float32Array.of(1).buffer)
-    const merge = { dtype: 'F32', base: small, updates: [{ values: small, weight: 1 }], etaPpm: 1_000_000 } as const
-    expect(made(merge)).toBe(toHex(small))
+  const LARGEST = {
+    F32: Uint32Array.of(0x7f7f_ffff, 0xff7f_ffff),
+    BF16: Uint16Array.of(0x7f7f, 0xff7f),
+    F16: Uint16Array.of(0x7bff, 0xfbff),
+  }
+  test.each(['BF16', 'F16', 'F32'] as const)('an overflow of one %s tensor is not seen in the next', (dtype) => {
+    const pair = new Uint8Array(LARGEST[dtype].buffer)
+    const repeated = (bytes: Uint8Array): Uint8Array =>
+      Uint8Array.from({ length: 20 }, (_, i) => bytes[i % bytes.length] as number)
+    const width = pair.length / 2
+    const [positive, negative] = [repeated(pair.subarray(0, width)), repeated(pair.subarray(width))]
+    const updates = [{ values: negative, weight: 1 }]
+    expect(kernel({ dtype, base: positive, updates, etaPpm: 10_000_000 })).toBeNull()
+    const zero = new Uint8Array(width)
+    const merge = { dtype, base: zero, updates: [{ values: zero, weight: 1 }], etaPpm: 1_000_000 }
+    expect(made(merge)).toBe(toHex(zero))
   })
 })
 
