@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll } from 'vitest'
 import { openCheckpoint, readStored, type StoredTensor } from '../../../src/gpu/model/checkpoint.ts'
 import type { NamedBytes } from '../../../src/gpu/model/delta.ts'
 import { writeSafetensors } from '../../../src/gpu/model/safetensors-file.ts'
@@ -12,10 +12,7 @@ export const silent = (): void => undefined
 
 /** A directory of a test file, gone after it. */
 export function createStage(): (name: string) => string {
-  let root = ''
-  beforeAll(() => {
-    root = mkdtempSync(join(tmpdir(), 'model-job-'))
-  })
+  const root = mkdtempSync(join(tmpdir(), 'model-job-'))
   afterAll(() => rmSync(root, { recursive: true }))
   return (name) => join(root, name)
 }
