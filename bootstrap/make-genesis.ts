@@ -8,6 +8,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Chance, createChance, DOMAINS, makeText } from '../src/gpu/data/corpus.ts'
+import { byteTokenizer, GENESIS_CONFIG } from '../src/gpu/model/byte-model.ts'
 import { type Checkpoint, openCheckpoint } from '../src/gpu/model/checkpoint.ts'
 import { deltaOf } from '../src/gpu/model/delta.ts'
 import { everyWeight, newTensors, normalOf } from '../src/gpu/model/new.ts'
@@ -15,7 +16,6 @@ import { writeSafetensors } from '../src/gpu/model/safetensors-file.ts'
 import { rateAt, type Schedule } from '../src/gpu/train/schedule.ts'
 import type { Training } from '../src/gpu/train/step.ts'
 import { createTraining } from '../src/gpu/train/training.ts'
-import { byteTokenizer, GENESIS_CONFIG } from './byte-model.ts'
 
 const SEED = 1
 const STEPS = 600

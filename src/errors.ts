@@ -278,6 +278,11 @@ export const ERRORS = {
     means: 'The files of a model contradict each other, or lack something.',
     remedy: 'Fetch or save the model again; config.json and the tensors must be of one model.',
   },
+  DELTA_INVALID: {
+    exit: EXIT.input,
+    means: 'A delta does not fit its model: a tensor is unknown, frozen, of another shape or type, or not finite.',
+    remedy: 'Name the model that it was trained on; `wheelwright model train` writes deltas that fit.',
+  },
   DATA_INVALID: {
     exit: EXIT.input,
     means: 'Tokens or text to train or judge on are not in the form that they should have.',

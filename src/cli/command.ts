@@ -40,7 +40,13 @@ type ValueOf<F extends Flag> = F extends { type: 'boolean' }
 /** What `run` receives: every flag has its value or its default, and `json` is always there. */
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: ValueOf<F[K]> } & { readonly json: boolean }
 
-export type Positional = { readonly name: string; readonly optional?: boolean; readonly description: string }
+export type Positional = {
+  readonly name: string
+  readonly optional?: boolean
+  /** The last one may take all words that are left. */
+  readonly many?: boolean
+  readonly description: string
+}
 
 export type Example = {
   /** The whole line as one types it. */

@@ -29,7 +29,10 @@ export function helpData(entry: Command | Group, path: readonly string[]): objec
 
 function usageLine(entry: Command | Group, path: readonly string[]): string {
   if (isGroup(entry)) return `${path.join(' ')} ${entry.own === undefined ? '<command>' : '[command]'} [flags]`
-  const words = (entry.positionals ?? []).map(({ name, optional }) => (optional === true ? `[${name}]` : name))
+  const words = (entry.positionals ?? []).map(({ name, optional, many }) => {
+    const word = many === true ? `${name}…` : name
+    return optional === true ? `[${word}]` : word
+  })
   return [...path, ...words, '[flags]'].join(' ')
 }
 

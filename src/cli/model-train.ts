@@ -1,5 +1,6 @@
 /** `wheelwright model train`: some experts of a model on tokens or text; the rest of it is frozen. */
 import { join } from 'node:path'
+import type { GroupSpec } from '../gpu/evaluate/group-file.ts'
 import type { Schedule } from '../gpu/train/schedule.ts'
 import type { TeftEvent } from '../gpu/train/teft.ts'
 import type { Machine, TrainResult, TrainTask } from '../gpu/worker/job.ts'
@@ -58,6 +59,7 @@ function taskOf(flags: TrainFlags, directory: string): Omit<TrainTask, keyof Mac
     source,
     experts,
     router: flags.router,
+    group: flags.group === undefined ? null : groupOf(flags.group),
     steps: flags.steps,
     schedule,
     weightDecay: numberOf('weight-decay', flags['weight-decay'], 0, 1_000),
@@ -69,6 +71,13 @@ function taskOf(flags: TrainFlags, directory: string): Omit<TrainTask, keyof Mac
     saveEverySteps: flags['save-every'],
     out: flags.out,
   }
+}
+
+/** `FILE:NAME`. */
+function groupOf(word: string): GroupSpec {
+  const [, path, name] = /^(.+):([^:]+)$/.exec(word) ?? []
+  if (path !== undefined && name !== undefined) return { path, name }
+  throw usage(`--group ${word}`, 'a group is a file and a name: groups.json:english')
 }
 
 type Hearing = { readonly flags: TrainFlags; readonly io: Io; readonly progress: Progress }

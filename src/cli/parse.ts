@@ -141,7 +141,7 @@ export function describeValue(flag: Exclude<Flag, { type: 'boolean' }>): string 
 function checkPositionals(command: Command, given: readonly string[], usage: Usage): void {
   const wanted = command.positionals ?? []
   const extra = given[wanted.length]
-  if (extra !== undefined) {
+  if (extra !== undefined && wanted.at(-1)?.many !== true) {
     const why = wanted.length === 0 ? 'this command takes no words' : `this command takes ${wanted.length} at most`
     throw usage(`'${printable(extra)}' is one word too many`, why)
   }

@@ -60,7 +60,7 @@ export function mergeTensor({ dtype, base, updates, etaPpm }: Merge): Uint8Array
   assert(Number.isInteger(etaPpm) && etaPpm >= 0 && etaPpm <= ETA_PPM_MAX, 'the step is an integer of millionths')
   for (const { values } of updates) assert(values.length === base.length, 'updates are as long as the base')
 
-  const weights = normalise(updates)
+  const weights = sharesOf(updates)
   const eta = fround(etaPpm / PPM)
   const merged = new Uint8Array(base.length)
   const scratch = { base: new Float64Array(BLOCK), sum: new Float64Array(BLOCK), single: new Float32Array(BLOCK) }
@@ -99,7 +99,7 @@ function mergeBlock(
 }
 
 /** ŵ_i: the quotient of two integers, rounded to float64 as the language does and then to float32. */
-function normalise(updates: readonly MergeUpdate[]): readonly number[] {
+export function sharesOf(updates: readonly MergeUpdate[]): readonly number[] {
   let total = 0
   for (const { weight } of updates) {
     assert(Number.isSafeInteger(weight) && weight > 0, 'a weight is a positive integer')

@@ -30,11 +30,11 @@ export type Checkpoint = {
   readonly tensors: ReadonlyMap<string, StoredTensor>
 }
 
-const CONFIG = 'config.json'
-const SINGLE = 'model.safetensors'
-const INDEX = 'model.safetensors.index.json'
+export const CONFIG = 'config.json'
+export const SINGLE = 'model.safetensors'
+export const INDEX = 'model.safetensors.index.json'
 /** Configurations have a few kilobytes; an index has a line for every tensor. */
-const CONFIG_BYTES_MAX = 1024 * 1024
+export const CONFIG_BYTES_MAX = 1024 * 1024
 const INDEX_BYTES_MAX = 64 * 1024 * 1024
 
 const GRAPH_DTYPES: { readonly [D in Dtype]?: GraphDtype } = { F32: 'f32', BF16: 'bf16', F16: 'f16' }
@@ -145,7 +145,7 @@ async function readBytes(path: string, offset: number, length: number): Promise<
   }
 }
 
-async function bytesAt(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+export async function bytesAt(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length)
   for (let read = 0; read < length; ) {
     const { bytesRead } = await file.read(bytes, read, length - read, offset + read)
@@ -155,13 +155,13 @@ async function bytesAt(file: FileHandle, offset: number, length: number): Promis
   return bytes
 }
 
-async function openFile(path: string): Promise<FileHandle> {
+export async function openFile(path: string): Promise<FileHandle> {
   return open(path).catch((cause) => {
     throw unreadable(path, cause)
   })
 }
 
-async function readJson(path: string, bytesMax: number): Promise<unknown> {
+export async function readJson(path: string, bytesMax: number): Promise<unknown> {
   const { size } = await stat(path).catch((cause) => {
     throw unreadable(path, cause)
   })
@@ -173,7 +173,7 @@ async function readJson(path: string, bytesMax: number): Promise<unknown> {
   }
 }
 
-const unreadable = (path: string, cause: unknown): NodeError =>
+export const unreadable = (path: string, cause: unknown): NodeError =>
   new NodeError('FILE_UNREADABLE', {
     what: `cannot read ${path}`,
     why: cause instanceof Error ? cause.message : String(cause),

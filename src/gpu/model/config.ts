@@ -5,6 +5,7 @@
  * Read as `transformers` 4 and 5 write it, with its defaults; where the two differ, both spellings are accepted.
  */
 import { NodeError } from '../../errors.ts'
+import { demandSound, LAYERS_MAX } from './judge-config.ts'
 
 export type Rope =
   | { readonly type: 'default'; readonly theta: number }
@@ -92,6 +93,7 @@ export function readConfig(json: unknown): Architecture {
   const activation = c.text('hidden_act', 'silu')
   if (activation !== 'silu') throw unsupported(`hidden_act ${activation}`, 'experts are gated with silu')
   const layers = c.integer('num_hidden_layers')
+  if (layers > LAYERS_MAX) throw unsupported(`${layers} layers`, `at most ${LAYERS_MAX} are built`)
   const shared = {
     family,
     vocabulary: c.integer('vocab_size'),
@@ -102,7 +104,7 @@ export function readConfig(json: unknown): Architecture {
     rope: readRope(c, DEFAULT_THETA[family]),
   }
   const every = <T>(value: T): readonly T[] => Array.from({ length: layers }, () => value)
-  return { ...shared, ...FAMILY[family](c, every) }
+  return demandSound({ ...shared, ...FAMILY[family](c, every) })
 }
 
 type Parts = Pick<Architecture, 'attention' | 'window' | 'mixture' | 'dense'>

@@ -48,7 +48,7 @@ export function* newTensors(json: unknown, normal: Normal): Generator<NamedBytes
   for (const { tensor, shape } of everyWeight(model)) {
     const [rows = 1, columns] = shape
     const size = rows * (columns ?? 1)
-    const addsToStream = tensor.endsWith('o_proj.weight') || tensor.endsWith('down_proj.weight')
+    const addsToStream = /\.(o_proj|down_proj|w2)\.weight$/.test(tensor)
     const deviation = tensor.endsWith('embed_tokens.weight') ? 1 : (columns ?? 1) ** -0.5
     const scale = addsToStream ? deviation / Math.sqrt(2 * model.layers) : deviation
     const values =

@@ -3,7 +3,7 @@
  * where a SIMD kernel updates four at a time. As PyTorch's `torch.optim.AdamW` computes it.
  */
 import { assert } from '../../util/assert.ts'
-import { assemble, I, type Memory, type WasmFunction, webAssembly } from './wasm.ts'
+import { assemble, endOf, I, load, type Memory, splat, type WasmFunction, walk, webAssembly } from './wasm.ts'
 
 export type AdamW = {
   readonly beta1: number
@@ -132,18 +132,7 @@ function grouped(sizes: readonly number[], arrays: number): readonly (readonly n
   return groups
 }
 
-/** Walks pointers over their arrays, sixteen bytes at a time, until the first one reaches the end. */
-const walk = (pointers: readonly number[], end: number, stride: number, body: readonly (readonly number[])[]) => [
-  I.block,
-  I.loop,
-  ...[I.get(pointers[0] as number), I.get(end), I.atLeast, I.branchIf(1)],
-  ...body,
-  ...pointers.flatMap((pointer) => [I.get(pointer), I.i32(stride), I.add, I.set(pointer)]),
-  ...[I.branch(0), I.end, I.end],
-]
-const endOf = (pointer: number, bytes: number, end: number) => [I.get(pointer), I.get(bytes), I.add, I.set(end)]
-const load = (pointer: number) => [I.get(pointer), I.load4]
-const splat = (local: number) => [I.get(local), I.splat4]
+const by = (stride: number, ...pointers: readonly number[]) => pointers.map((pointer) => [pointer, stride] as const)
 /** 1 − x, in all four lanes. */
 const rest = (local: number) => [I.f32(1), I.get(local), I.f32Sub, I.splat4]
 
@@ -152,7 +141,7 @@ const ADD: WasmFunction = {
   parameters: ['i32', 'i32', 'i32'],
   result: null,
   locals: ['i32'],
-  body: [...endOf(0, 2, 3), ...walk([0, 1], 3, 16, [I.get(0), ...load(0), ...load(1), I.add4, I.store4])],
+  body: [...endOf(0, 2, 3), ...walk(by(16, 0, 1), 3, [I.get(0), ...load(0), ...load(1), I.add4, I.store4])],
 }
 
 /** In float64, one by one: a sum over millions loses too much otherwise. */
@@ -163,7 +152,7 @@ const SQUARES: WasmFunction = {
   locals: ['i32', 'f64', 'f64'],
   body: [
     ...endOf(0, 1, 2),
-    ...walk([0], 2, 4, [
+    ...walk(by(4, 0), 2, [
       ...[I.get(0), I.f32Load, I.promote, I.set(4)],
       ...[I.get(3), I.get(4), I.get(4), I.f64Mul, I.f64Add, I.set(3)],
     ]),
@@ -182,7 +171,7 @@ const ADAMW: WasmFunction = {
   locals: ['i32', 'v128'],
   body: [
     ...endOf(WEIGHTS, BYTES, END),
-    ...walk([WEIGHTS, GRADIENTS, SUMS, SQUARED], END, 16, [
+    ...walk(by(16, WEIGHTS, GRADIENTS, SUMS, SQUARED), END, [
       // g ← scale · g
       ...[...load(GRADIENTS), ...splat(SCALE), I.mul4, I.set(G)],
       // m ← β₁ m + (1 − β₁) g

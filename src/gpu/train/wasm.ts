@@ -23,6 +23,7 @@ export const I = {
   set: (local: number) => [0x21, local],
   i32: (value: number) => [0x41, ...signed(value)],
   add: [0x6a],
+  sub: [0x6b],
   atLeast: [0x4f], // i32.ge_u
   f32Load: [0x2a, 2, 0],
   f64Add: [0xa0],
@@ -31,14 +32,49 @@ export const I = {
   f32Sub: [0x93],
   f32: (value: number) => [0x43, ...new Uint8Array(Float32Array.of(value).buffer)],
   load4: [0xfd, 0, 4, 0],
+  /** Four numbers of sixteen bits, each into 32 bits of its own. */
+  load4Halves: [0xfd, 4, 3, 0],
   store4: [0xfd, 11, 4, 0],
   splat4: [0xfd, 19],
+  splat4Bits: [0xfd, 17],
+  /** The same 32 bits four times. */
+  bits4: (bits: number) => [0xfd, 12, ...new Uint8Array(Int32Array.of(bits, bits, bits, bits).buffer)],
+  isLess4: [0xfd, 0x39], // i32x4.lt_s
+  atLeast4: [0xfd, 0x46], // f32x4.ge
+  and4: [0xfd, 0x4e],
+  or4: [0xfd, 0x50],
+  /** Of the first where the third has ones, of the second elsewhere. */
+  select4: [0xfd, 0x52],
+  /** Eight numbers into sixteen bits each. */
+  narrow8: [0xfd, 0x86, 1],
+  /** A bit for each of four signs. */
+  signs4: [0xfd, 0xa4, 1],
+  shiftLeft4: [0xfd, 0xab, 1],
+  shiftRight4: [0xfd, 0xad, 1],
+  addBits4: [0xfd, 0xae, 1],
   sqrt4: [0xfd, 0xe3, 1],
   add4: [0xfd, 0xe4, 1],
   sub4: [0xfd, 0xe5, 1],
   mul4: [0xfd, 0xe6, 1],
   div4: [0xfd, 0xe7, 1],
 } as const
+
+/** Walks pointers over their arrays, so many bytes at a time, until the first one reaches the end. */
+export const walk = (
+  pointers: readonly (readonly [local: number, stride: number])[],
+  end: number,
+  body: readonly (readonly number[])[],
+): readonly (readonly number[])[] => [
+  I.block,
+  I.loop,
+  ...[I.get(pointers[0]?.[0] as number), I.get(end), I.atLeast, I.branchIf(1)],
+  ...body,
+  ...pointers.flatMap(([pointer, stride]) => [I.get(pointer), I.i32(stride), I.add, I.set(pointer)]),
+  ...[I.branch(0), I.end, I.end],
+]
+export const endOf = (pointer: number, bytes: number, end: number) => [I.get(pointer), I.get(bytes), I.add, I.set(end)]
+export const load = (pointer: number) => [I.get(pointer), I.load4]
+export const splat = (local: number) => [I.get(local), I.splat4]
 
 const TYPES = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const
 type Type = keyof typeof TYPES

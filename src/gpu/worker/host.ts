@@ -1,18 +1,9 @@
 /**
- * An engine on its own side: one call after the other, with the sessions of the last models and groups kept for the next.
+ * An engine on its own side: one call after the other. What computes is loaded with the first call that needs it.
  */
 import { NodeError } from '../../errors.ts'
-import { inMemory } from '../data/sequences.ts'
-import { touched, weightsOf } from '../evaluate/pieces.ts'
-import { createScorer, type Scorer } from '../evaluate/scorer.ts'
-import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts'
-import { deltaOf, type NamedBytes, valuesOf } from '../model/delta.ts'
-import { fineTune } from '../train/teft.ts'
-import type { Call, EngineOptions, FromEngine, LossesCall, ToEngine, TrainCall } from './call.ts'
+import type { Call, EngineOptions, FromEngine, ToEngine } from './call.ts'
 import { JOBS } from './jobs.ts'
-
-/** Sessions of a group and of the plain model, for the present root and the one before. */
-const SCORERS_MAX = 4
 
 /** `hear` gives what the other side says, one message after the other. */
 export function serveEngine(
@@ -27,7 +18,10 @@ export function serveEngine(
 }
 
 function createHost(options: EngineOptions, say: (message: FromEngine) => void) {
-  const scorers = createScorers(options)
+  const network = once(async () => {
+    const { createScorers, losses, train } = await import('./network-call.ts')
+    return { scorers: createScorers(options), losses, train }
+  })
   /** Asked between two chunks; replaced by every question. */
   let answered: (goOn: boolean) => void = () => undefined
   let enough = new AbortController()
@@ -36,11 +30,13 @@ function createHost(options: EngineOptions, say: (message: FromEngine) => void) 
       answered = resolve
       say({ say: 'asked', losses })
     })
-  const work = (call: Call): Promise<unknown> => {
-    if (call.kind === 'losses') return losses(scorers, call, ask)
-    if (call.kind === 'train') return train(options, call, enough.signal)
-    const job = JOBS[call.name] as (task: unknown, tell: (told: unknown) => void) => Promise<unknown>
-    return job(call.task, (told) => say({ say: 'told', told }))
+  const work = async (call: Call): Promise<unknown> => {
+    if (call.kind === 'job') {
+      const job = (await JOBS[call.name]()) as (task: unknown, tell: (told: unknown) => void) => Promise<unknown>
+      return job(call.task, (told) => say({ say: 'told', told }))
+    }
+    const { scorers, losses, train } = await network()
+    return call.kind === 'losses' ? losses(scorers, call, ask) : train(options, call, enough.signal)
   }
   const serve = async (call: Call): Promise<void> => {
     enough = new AbortController()
@@ -61,60 +57,10 @@ function createHost(options: EngineOptions, say: (message: FromEngine) => void) 
   }
 }
 
-type Scorers = ReturnType<typeof createScorers>
-
-function createScorers(options: EngineOptions) {
-  const held = new Map<string, { readonly checkpoint: Checkpoint; readonly scorer: Scorer }>()
-  const make = async (directory: string, open: readonly string[]) => {
-    const checkpoint = await openCheckpoint(directory)
-    const scorer = createScorer(checkpoint, { device: 'cpu', ...options })
-    await scorer.open(touched(checkpoint, open))
-    return { checkpoint, scorer }
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null
+  return () => {
+    made ??= make()
+    return made
   }
-  return {
-    /** The last used come last. */
-    for: async (directory: string, open: readonly string[]) => {
-      const key = JSON.stringify([directory, open.toSorted()])
-      const known = held.get(key) ?? (await make(directory, open))
-      held.delete(key)
-      held.set(key, known)
-      for (const [old, { scorer }] of [...held].slice(0, -SCORERS_MAX)) {
-        held.delete(old)
-        await scorer.release()
-      }
-      return known
-    },
-  }
-}
-
-async function losses(
-  scorers: Scorers,
-  call: LossesCall,
-  goOn: (losses: readonly number[]) => Promise<boolean>,
-): Promise<readonly number[]> {
-  const { checkpoint, scorer } = await scorers.for(call.directory, call.open)
-  const weights = touched(checkpoint, call.open).flatMap(weightsOf)
-  const changes = valuesOf(weights, new Map(call.changes.map((tensor) => [tensor.name, tensor])))
-  const sequences = { name: call.samples, tokens: call.sequences }
-  return scorer.losses({ sequences, changes, checkpoints: call.checkpoints, goOn })
-}
-
-async function train(options: EngineOptions, call: TrainCall, enough: AbortSignal): Promise<readonly NamedBytes[]> {
-  const checkpoint = await openCheckpoint(call.directory)
-  const trained = touched(checkpoint, call.tensors).flatMap(weightsOf)
-  const kept = { statePath: null, saveEverySteps: call.steps, identity: '', validation: null }
-  const result = await fineTune(
-    checkpoint,
-    trained,
-    inMemory(call.sequences),
-    { device: 'cpu', ...options, ...call, ...kept, enough },
-    () => undefined,
-  )
-  const { tensors, contents } = deltaOf(checkpoint, trained, result.values)
-  const made: NamedBytes[] = []
-  for await (const bytes of contents) {
-    const { name, dtype, shape } = tensors[made.length] as (typeof tensors)[number]
-    made.push({ name, dtype, shape, bytes })
-  }
-  return made
 }

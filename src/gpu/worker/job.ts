@@ -10,7 +10,9 @@ import { checkDevice } from '../backend/self-check.ts'
 import type { SessionOptions } from '../backend/session.ts'
 import { openEncoder, packText } from '../data/pack.ts'
 import { openPacked, openTokens, type SequenceSource, someOf } from '../data/sequences.ts'
-import { type Piece, piecesOf, weightsOf } from '../evaluate/pieces.ts'
+import { DELTA } from '../evaluate/delta-file.ts'
+import { type GroupSpec, readGroup } from '../evaluate/group-file.ts'
+import { keysOf, type Piece, piecesOf, touched, weightsOf } from '../evaluate/pieces.ts'
 import { createScorer, type Scorer } from '../evaluate/scorer.ts'
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint.ts'
 import { deltaOf } from '../model/delta.ts'
@@ -19,7 +21,7 @@ import type { Schedule } from '../train/schedule.ts'
 import { fineTune, type TeftEvent } from '../train/teft.ts'
 
 /** Tokens of a run: a thousand keep two cores busy, and their activations small. */
-const TOKENS_PER_RUN = 1024
+export const TOKENS_PER_RUN = 1024
 /** Of activations that are kept from one submission to the next. */
 const CACHE_BYTES_MAX = 256 * 2 ** 20
 /** Sequences that are read and judged at once. */
@@ -44,6 +46,8 @@ export type TrainTask = Machine & {
   readonly source: SourceSpec
   readonly experts: readonly number[]
   readonly router: boolean
+  /** Experts that differ from layer to layer. */
+  readonly group?: GroupSpec | null
   readonly steps: number
   readonly schedule: Schedule
   readonly weightDecay: number
@@ -68,7 +72,7 @@ export type TrainResult = {
 const ADAM = { beta1: 0.9, beta2: 0.95, eps: 1e-8 }
 
 /** Whoever is no CPU shows first that it computes as one. */
-async function sessionOf({ device, threads }: Machine): Promise<SessionOptions> {
+export async function sessionOf({ device, threads }: Machine): Promise<SessionOptions> {
   if (device !== 'cpu') await checkDevice(device)
   return { device, threads: threads ?? Math.max(1, availableParallelism()) }
 }
@@ -118,7 +122,7 @@ async function lossesOf(
 export async function trainJob(task: TrainTask, tell: (event: TeftEvent) => void): Promise<TrainResult> {
   await mkdir(task.out, { recursive: true })
   const checkpoint = await openCheckpoint(task.directory)
-  const pieces = chosenPieces(checkpoint, task)
+  const pieces = await chosenPieces(checkpoint, task)
   const trained = pieces.flatMap(weightsOf)
   const source = await openSource(checkpoint, task.source)
   const heldOut = Math.floor(source.count * task.heldOutShare)
@@ -163,15 +167,14 @@ export async function trainJob(task: TrainTask, tell: (event: TeftEvent) => void
   return { delta, tensors: tensors.length, bytes, steps: result.steps, losses: result.losses }
 }
 
-export const DELTA = 'delta.safetensors'
 const STATE = 'state.safetensors'
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-function chosenPieces(
+async function chosenPieces(
   checkpoint: Checkpoint,
-  { experts, router }: Pick<TrainTask, 'experts' | 'router'>,
-): readonly Piece[] {
+  { experts, router, group = null }: Pick<TrainTask, 'experts' | 'router' | 'group'>,
+): Promise<readonly Piece[]> {
   const count = checkpoint.model.mixture.experts
   const wrong = experts.find((expert) => expert >= count)
   if (wrong !== undefined) {
@@ -180,8 +183,15 @@ function chosenPieces(
       why: `the model has experts 0 to ${count - 1}`,
     })
   }
-  if (experts.length === 0 && !router) {
-    throw new NodeError('USAGE', { what: 'nothing is to be trained', why: 'neither --experts nor --router was given' })
+  if (experts.length === 0 && !router && group === null) {
+    throw new NodeError('USAGE', {
+      what: 'nothing is to be trained',
+      why: 'none of --experts, --group and --router was given',
+    })
   }
-  return piecesOf(checkpoint).filter((piece) => (piece.kind === 'router' ? router : experts.includes(piece.expert)))
+  const keys = new Set(group === null ? [] : keysOf(touched(checkpoint, await readGroup(group))))
+  return piecesOf(checkpoint).filter((piece) => {
+    const isChosen = piece.kind === 'router' ? router : experts.includes(piece.expert)
+    return isChosen || keysOf([piece]).some((key) => keys.has(key))
+  })
 }
