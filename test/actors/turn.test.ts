@@ -58,7 +58,7 @@ test.each<[begin: number, end: number]>([
 
 test.each<[stage: keyof typeof STAGES, begin: number, over: number]>([
   ['documents', 0, 25],
-  ['tensors', 0, 50],
+  ['tensors', 0, 60],
   ['scores', 0, 50],
   ['all', 0, 100],
   ['documents', 93, 95],
