@@ -32,7 +32,7 @@ import {
 } from './limits.ts'
 import { createLinks, type Link, type Links } from './link.ts'
 import { have, runSource, type Source } from './source.ts'
-import { createGate, defer, type Gate } from './wait.ts'
+import { createChanges, createGate, defer, type Gate } from './wait.ts'
 
 export type FetchOptions = Cancel & {
   /** What the file or the document may have; of a file, without its nodes. */
@@ -185,6 +185,8 @@ async function search(fetch: Fetch, shared: Shared): Promise<void> {
     job.isSearching = false
     isFirst = false
     settle(job)
+    // Whoever was asked last is gone, and what it sent is still being stored: a look at nobody must not keep the disk waiting.
+    if (!isAnybodyLeft(job)) await createChanges(job.deps.clock).next(ms, { signal })
   }
   await watching
 }

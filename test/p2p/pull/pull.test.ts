@@ -3,7 +3,7 @@ import { createPull } from '../../../src/p2p/pull/index.ts'
 import { BLOCK_BYTES_MAX } from '../../../src/p2p/pull/limits.ts'
 import type { Clock } from '../../../src/ports.ts'
 import { equalBytes } from '../../../src/util/bytes.ts'
-import { addFile, cidOf, createPeers, fileOf, MIB, never, type Peer, type Peers, SILENT } from './stage.ts'
+import { addFile, cidOf, clock, createPeers, fileOf, MIB, never, type Peer, type Peers, SILENT } from './stage.ts'
 
 const DAG_CBOR = 0x71
 let peers: Peers
@@ -52,6 +52,23 @@ describe('content comes', () => {
     await pull.fetch(await addFile(a.store, fileOf(1_000)), { bytesMax: 1_000, from: [a.address], ...never })
     sameBlocks(a, b)
   })
+
+  test('and a source that dies while its blocks are being stored keeps nobody else waiting', async () => {
+    const [a, b] = [await peers.peer(), await peers.peer()]
+    const slow = {
+      has: b.store.has,
+      get: b.store.get,
+      put: async (...args: Parameters<typeof b.store.put>) => {
+        for (const connection of b.host.getConnections()) connection.abort(new Error('gone'))
+        await a.host.stop()
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        await b.store.put(...args)
+      },
+    }
+    const pull = createPull({ libp2p: b.host, store: slow, clock, log: SILENT })
+    const fetching = pull.fetch(await addFile(a.store, fileOf(40 * MIB)), { ...big, from: [a.address] })
+    await expect(fetching).rejects.toMatchObject({ code: 'BLOB_UNAVAILABLE' })
+  }, 12_000)
 
   test('a file of thousands of small leaves, on two levels', async () => {
     const [a, b] = [await peers.peer(), await peers.peer()]
