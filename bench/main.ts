@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { chainResults } from './chain.ts'
 import { engineResults } from './engine.ts'
+import { gateResults } from './gates.ts'
 import { gossipResults } from './gossip.ts'
 import { measureAll, REPEATS, type Result, table } from './harness.ts'
 import { protocolCases } from './protocol.ts'
@@ -14,6 +15,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   chain: { summary: 'epochs, transactions and memory of the development chain', results: chainResults },
   transfer: { summary: 'the bulk path beside HTTP, raw streams and bitswap', results: transferResults },
   engine: { summary: 'training and judging beside PyTorch and without short cuts', results: engineResults },
+  gates: { summary: 'what passes the gates of Proof-of-Loss: noise and honest work', results: gateResults },
   gossip: { summary: 'twenty processes that gossip', results: gossipResults },
 }
 
