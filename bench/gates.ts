@@ -40,45 +40,64 @@ export async function gateResults(): Promise<readonly Result[]> {
   await scorer.open(pieces)
   const judge = await createJudge(scorer)
 
-  let honestPassed = 0
+  const honestGains: number[] = []
   let norm = 0
   for (let seed = 0; seed < HONEST; seed++) {
     const changes = await honest(checkpoint, seed)
     norm += distance(base, changes) / HONEST
-    if (await judge(changes)) honestPassed++
+    honestGains.push(await judge(changes))
   }
-  let noisePassed = 0
+  const noiseGains: number[] = []
   const [least, most] = NOISE_SIZES
   for (let seed = 0; seed < NOISE; seed++) {
     const size = least * (most / least) ** (seed / (NOISE - 1))
-    if (await judge(noise(base, size * norm, seed))) noisePassed++
+    noiseGains.push(await judge(noise(base, size * norm, seed)))
   }
   await scorer.release()
+  const { epsilonMin } = SCORING
+  const best = Math.max(...honestGains)
+  const carried = Math.max(epsilonMin, Math.floor(best / EPSILON_PARTS))
+  const passed = (gains: readonly number[], epsilon: number) =>
+    (100 * gains.filter((gain) => gain > epsilon).length) / gains.length
+  const about = `${NOISE} draws of ${least} to ${most} times the norm of an honest change, ${SCORING.samples} sequences in ${SHARDS} shards`
+  const nats = (epsilon: number) => `ε = ${(epsilon / 1e9).toFixed(4)} nats`
   return [
     resultOf(
       {
         name: 'noise that passes, in percent',
-        includes: `${NOISE} draws of ${least} to ${most} times the norm of an honest change, both gates, ${SCORING.samples} sequences in ${SHARDS} shards`,
+        includes: `${about}; ${nats(carried)}, a tenth of the best honest gain, as the root carries it after a cycle`,
         unit: 'x at most',
         target: NOISE_PERCENT_MAX,
       },
-      [(100 * noisePassed) / NOISE],
+      [passed(noiseGains, carried)],
+    ),
+    resultOf(
+      {
+        name: 'the same in the very first cycle',
+        includes: `${nats(epsilonMin)}: the least that there is, before anybody has gained anything`,
+        unit: 'x at most',
+        target: null,
+      },
+      [passed(noiseGains, epsilonMin)],
     ),
     resultOf(
       {
         name: 'honest work that passes, in percent',
-        includes: `${HONEST} runs of ${HONEST_STEPS_MIN} to ${HONEST_STEPS_MIN + HONEST - 1} steps on text of their own, ${GROUP.length} of 8 experts in each layer`,
+        includes: `${HONEST} runs of ${HONEST_STEPS_MIN} to ${HONEST_STEPS_MIN + HONEST - 1} steps on text of their own, ${GROUP.length} of 8 experts in each layer, the same ε`,
         unit: 'x at least',
         target: HONEST_PERCENT_MIN,
       },
-      [(100 * honestPassed) / HONEST],
+      [passed(honestGains, carried)],
     ),
   ]
 }
 
-/** Both gates on shards of one stake each, at the least ε that there is. */
-async function createJudge(scorer: Scorer): Promise<(changes: Changes) => Promise<boolean>> {
-  const { samples, checkpoints, zMilli, epsilonMin, harmMax } = SCORING
+/** What ε is of the best gain (protocol §5). */
+const EPSILON_PARTS = 10
+
+/** The gain in nano-nats on shards of one stake each; 0 where the first gate is shut or the rest was not worth looking at. */
+async function createJudge(scorer: Scorer): Promise<(changes: Changes) => Promise<number>> {
+  const { samples, checkpoints, zMilli, harmMax } = SCORING
   const sequences = { name: 'shards', tokens: text(samples, 99) }
   const bare = nano(await scorer.losses({ sequences, changes: new Map(), checkpoints, goOn: () => true }))
   const shardsOf = (losses: readonly number[]) =>
@@ -89,8 +108,7 @@ async function createJudge(scorer: Scorer): Promise<(changes: Changes) => Promis
   return async (changes) => {
     const goOn = (losses: readonly number[]) => !mayRejectEarly(shardsOf(nano(losses)), losses.length, checkpoints)
     const losses = await scorer.losses({ sequences, changes, checkpoints, goOn })
-    if (losses.length < samples) return false
-    return judgeGain(shardsOf(nano(losses)), { epsilon: epsilonMin, harmMax }).accepted
+    return losses.length < samples ? 0 : judgeGain(shardsOf(nano(losses)), { epsilon: 0, harmMax }).gain
   }
 }
 
