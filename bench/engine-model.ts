@@ -5,14 +5,19 @@ import { join } from 'node:path'
 import { createChance } from '../src/gpu/data/corpus.ts'
 import { type Piece, piecesOf, weightsOf } from '../src/gpu/evaluate/pieces.ts'
 import { type Checkpoint, keyOf, openCheckpoint, readWeight } from '../src/gpu/model/checkpoint.ts'
+import { readConfig } from '../src/gpu/model/config.ts'
 import { deltaOf } from '../src/gpu/model/delta.ts'
-import { newTensors, normalOf } from '../src/gpu/model/new.ts'
+import { everyWeight, newTensors, normalOf } from '../src/gpu/model/new.ts'
 import { writeSafetensors } from '../src/gpu/model/safetensors-file.ts'
 
 /** 14.7 million parameters: four layers of eight experts. */
 export const SIZES = { width: 256, layers: 4, heads: 4, experts: 8, inner: 512, vocabulary: 2048 } as const
 
-export async function makeModel(sizes: { readonly [K in keyof typeof SIZES]: number } = SIZES): Promise<Checkpoint> {
+/** `pattern`: numbers of the right size that take no time to draw, for a model whose answers nobody reads. */
+export async function makeModel(
+  sizes: { readonly [K in keyof typeof SIZES]: number } = SIZES,
+  values: 'random' | 'pattern' = 'random',
+): Promise<Checkpoint> {
   const directory = await mkdtemp(join(tmpdir(), 'wheelwright-bench-'))
   const config = {
     model_type: 'mixtral',
@@ -29,12 +34,24 @@ export async function makeModel(sizes: { readonly [K in keyof typeof SIZES]: num
     rope_theta: 10_000,
   }
   await writeFile(join(directory, 'config.json'), JSON.stringify(config))
-  const kinds = [...newTensors(config, () => 0)].map(({ name, dtype, shape }) => ({ name, dtype, shape }))
+  const kinds = everyWeight(readConfig(config)).map(
+    ({ tensor, shape }) => ({ name: tensor, dtype: 'F32', shape }) as const,
+  )
+  const normal = values === 'random' ? normalOf(createChance(1)) : createPattern()
   const contents = (function* () {
-    for (const { bytes } of newTensors(config, normalOf(createChance(1)))) yield bytes
+    for (const { bytes } of newTensors(config, normal)) yield bytes
   })()
   await writeSafetensors(join(directory, 'model.safetensors'), kinds, contents)
   return openCheckpoint(directory)
+}
+
+/** From −1 to 1, round about. */
+function createPattern(): () => number {
+  let place = 0
+  return () => {
+    place = (place + 7_919) % 65_537
+    return place / 32_768 - 1
+  }
 }
 
 export function makeTokens(count: number, places: number, vocabulary: number, seed = 2): readonly Uint32Array[] {

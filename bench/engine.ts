@@ -2,6 +2,7 @@
  * What the engine costs, beside PyTorch where Python has it, and beside doing without its short cuts. Everything in one run,
  * round about, two threads each; ratios are those of medians.
  */
+import { spawnSync } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { weightsOf } from '../src/gpu/evaluate/pieces.ts'
@@ -33,6 +34,7 @@ export async function engineResults(): Promise<readonly Result[]> {
       ...(await besideTorch(checkpoint, tokens)),
       ...(await topLayer(checkpoint)),
       ...(await allLayers(checkpoint)),
+      ...(await memory()),
     ]
   } finally {
     await rm(checkpoint.directory, { recursive: true })
@@ -214,4 +216,21 @@ async function oneModel(
     await scorer.losses({ sequences, changes, checkpoints: CHECKPOINTS, goOn: () => i % 2 === 0 })
   }
   await scorer.release()
+}
+
+/** 1.1 GB of weights in sixteen experts a layer; one of each layer is changed. */
+const LARGE = { width: 1024, layers: 6, heads: 8, experts: 16, inner: 1024, vocabulary: 2048 } as const
+
+async function memory(): Promise<readonly Result[]> {
+  if (process.platform !== 'linux') return []
+  const checkpoint = await makeModel(LARGE, 'pattern')
+  const modelBytes = [...checkpoint.tensors.values()].reduce((sum, { bytes }) => sum + bytes, 0)
+  const script = join(import.meta.dirname, 'engine-memory.ts')
+  const made = spawnSync(process.execPath, [...process.execArgv, script, checkpoint.directory], { encoding: 'utf8' })
+  await rm(checkpoint.directory, { recursive: true })
+  if (made.status !== 0) throw new Error(`the process whose memory is measured has failed: ${made.stderr}`)
+  const { bytes } = JSON.parse(made.stdout) as { readonly bytes: number }
+  const includes = `the peak of a process that evaluates ${Math.round(modelBytes / 1e6)} MB of weights and a submission of one of ${LARGE.experts} experts in each layer, above itself idle; mapped pages count`
+  const row = { name: 'memory of evaluation ÷ model', includes, unit: 'x at most', target: 1.2 } as const
+  return [resultOf(row, [bytes / modelBytes])]
 }

@@ -3,6 +3,7 @@
  *
  * A run computes on the calling thread until it is done, so whoever must not stall has it elsewhere.
  */
+import { stat } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { assert } from '../../util/assert.ts'
@@ -52,7 +53,7 @@ export const emitFor = (graph: Graph, { device }: SessionOptions): OnnxModel =>
   emit(graph, { contrib: device === 'cpu' })
 
 /** `kept` are outputs that stay where the device has them; only WebGPU can. */
-export function openSession(
+export async function openSession(
   model: OnnxModel,
   graph: Graph,
   { device, threads }: SessionOptions,
@@ -64,29 +65,33 @@ export function openSession(
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
-    extra: mapping(graph),
+    ...(await mapping(graph)),
     ...(kept.length > 0 && device === 'webgpu' ? { preferredOutputLocation: Object.fromEntries(located) } : {}),
   })
 }
 
 /**
- * Weights that lie in files are mapped. Beyond this much of them nothing is copied into another layout or worked out in
- * advance: the system keeps their pages and may drop them again. Below, the copies are worth a tenth of the time.
+ * Weights that lie in files are mapped. Of files beyond this size nothing is copied into another layout or worked out in
+ * advance: the system keeps their pages and may drop them again. Below, the copies are worth a tenth of the time. The size of
+ * the files and not of what a graph takes from them, because a large model is many graphs.
  */
 const COPIED_BYTES_MAX = 512 * 2 ** 20
 
-function mapping({ constants }: Graph): Readonly<Record<string, unknown>> {
-  const files = constants.flatMap(({ data }) => (data.at === 'file' ? [data] : []))
-  const [folder, ...others] = new Set(files.map(({ path }) => posix.dirname(path)))
+async function mapping({ constants }: Graph): Promise<InferenceSession.SessionOptions> {
+  const paths = new Set(constants.flatMap(({ data }) => (data.at === 'file' ? [data.path] : [])))
+  const [folder, ...others] = new Set([...paths].map((path) => posix.dirname(path)))
   assert(others.length === 0, 'a session maps files of one folder')
   const session = { intra_op: { allow_spinning: '0' } }
-  if (folder === undefined) return { session }
+  if (folder === undefined) return { extra: { session } }
   const mapped = { ...session, model_external_initializers_file_folder_path: folder }
-  if (files.reduce((sum, { bytes }) => sum + bytes, 0) <= COPIED_BYTES_MAX) return { session: mapped }
-  return {
+  const sizes = await Promise.all([...paths].map(async (path) => (await stat(path)).size))
+  if (sizes.reduce((sum, size) => sum + size, 0) <= COPIED_BYTES_MAX) return { extra: { session: mapped } }
+  const extra = {
     session: { ...mapped, disable_prepacking: '1' },
     optimization: { disable_specified_optimizers: 'ConstantFolding' },
   }
+  // Every session keeps what its largest run needed, and a large model has many.
+  return { extra, enableCpuMemArena: false }
 }
 
 function ortFeeds(feeds: Feeds): Record<string, OrtTensor> {
