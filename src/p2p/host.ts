@@ -26,6 +26,7 @@ import { type Admission, gaterOf } from './admission.ts'
 import { limitCrowds } from './crowd.ts'
 import { gossipOptions } from './gossip-options.ts'
 import { CONNECTIONS_MAX, READ_BUFFER_BYTES, WINDOW_BYTES } from './limits.ts'
+import { publicNames } from './lookup.ts'
 import { cardForm, ownAddresses, relayService } from './relay.ts'
 import { NO_RECORDS, type RecordRules, recordsOnly } from './table.ts'
 
@@ -103,7 +104,8 @@ export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & R
       // What nobody else may dial is nobody else's business, and a card that names it is refused.
       announceFilter: (all) => all.filter((address) => isDialable(cardForm(address.toString()), privateAllowed)),
     },
-    transports: [tcp(), circuitRelayTransport()],
+    // The gater sees a name alone: what it means is judged when it is known.
+    transports: [tcp(privateAllowed ? {} : { dialOpts: publicNames() }), circuitRelayTransport()],
     // The first that both know: TLS moves half as much again as noise.
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [
