@@ -28,7 +28,7 @@ export type HelloDeps = {
 }
 export type Hello = {
   /** Throws when the peer does not speak this protocol, or not in time. What it shows is heard before this resolves. */
-  readonly ask: (connection: Connection) => Promise<void>
+  readonly ask: (connection: Connection, ms: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -61,8 +61,8 @@ export async function speakHello({ host, clock, own, heard }: HelloDeps): Promis
   const bounds = { maxInboundStreams: STREAMS_MAX, maxOutboundStreams: STREAMS_MAX, runOnLimitedConnection: true }
   await host.handle(HELLO_PROTOCOL, answer, bounds)
   return {
-    ask: (connection) =>
-      within(limit, async (opts) => {
+    ask: (connection, ms) =>
+      within({ ...limit, ms }, async (opts) => {
         const stream = await connection.newStream([HELLO_PROTOCOL], { ...bounds, ...opts })
         await exchange(stream, connection.remotePeer.toString(), opts)
       }),

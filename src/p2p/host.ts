@@ -25,6 +25,7 @@ import { concat } from '../util/bytes.ts'
 import { type Admission, gaterOf } from './admission.ts'
 import { limitCrowds } from './crowd.ts'
 import { gossipOptions } from './gossip-options.ts'
+import { guardService } from './guard.ts'
 import { CONNECTIONS_MAX, READ_BUFFER_BYTES, WINDOW_BYTES } from './limits.ts'
 import { publicNames } from './lookup.ts'
 import { cardForm, ownAddresses, relayService } from './relay.ts'
@@ -123,6 +124,7 @@ export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & R
       maxIncomingPendingConnections: CONNECTIONS_MAX,
     },
     services: {
+      guard: guardService(admission),
       // Under its usual name, by which other software learns what we speak.
       identify: identify(),
       ping: ping(),
