@@ -38,7 +38,8 @@ export const RECORDS_PER_SECOND = 2
 export const CARDS_HELD_MAX = 1_024
 
 /**
- * Strangers who may be connected until they have shown a card: in all, and from one address; on a laptop all have the same.
+ * Strangers who may be connected until they have shown a card: in all, and from one address or relay; on a laptop all have the
+ * same.
  * An exchange takes a round trip and a signature. Who was refused is not heard for a while.
  */
 export const KNOCKS_MAX = 64
