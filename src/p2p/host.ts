@@ -92,6 +92,16 @@ export function checkAddress(address: string): void {
   }
 }
 
+/** Of an entry peer: with its id at the end, or whoever answers there would be it. */
+export function checkEntry(address: string): void {
+  checkAddress(address)
+  if (multiaddr(address).getComponents().at(-1)?.name === 'p2p') return
+  throw new NodeError('ADDRESS_INVALID', {
+    what: `'${address.slice(0, 100)}' is no address of an entry peer`,
+    why: 'it does not end with /p2p/ and the peer id that must answer there',
+  })
+}
+
 export const privateKeyOf = (secret: Uint8Array): PrivateKey =>
   privateKeyFromRaw(concat(secret, ed25519.getPublicKey(secret)))
 
