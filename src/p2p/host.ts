@@ -26,7 +26,7 @@ import { type Admission, gaterOf } from './admission.ts'
 import { limitCrowds } from './crowd.ts'
 import { gossipOptions } from './gossip-options.ts'
 import { guardService } from './guard.ts'
-import { CONNECTIONS_MAX, READ_BUFFER_BYTES, WINDOW_BYTES } from './limits.ts'
+import { CONNECTIONS_MAX, READ_BUFFER_BYTES, RELAY_CIRCUITS_PER_PEER, WINDOW_BYTES } from './limits.ts'
 import { publicNames } from './lookup.ts'
 import { cardForm, ownAddresses, relayService } from './relay.ts'
 import { NO_RECORDS, type RecordRules, recordsOnly } from './table.ts'
@@ -116,7 +116,10 @@ export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & R
       announceFilter: (all) => all.filter((address) => isDialable(cardForm(address.toString()), privateAllowed)),
     },
     // The gater sees a name alone: what it means is judged when it is known.
-    transports: [tcp(privateAllowed ? {} : { dialOpts: publicNames() }), circuitRelayTransport()],
+    transports: [
+      tcp(privateAllowed ? {} : { dialOpts: publicNames() }),
+      circuitRelayTransport({ maxOutboundStopStreams: RELAY_CIRCUITS_PER_PEER }),
+    ],
     // The first that both know: TLS moves half as much again as noise.
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [

@@ -1,6 +1,7 @@
 /** What a relay does for strangers, and no more of it: bytes, circuits, places. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
+import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, expect, test } from 'vitest'
 import { SYSTEM } from '../../src/chain/system.ts'
@@ -16,6 +17,7 @@ import { SILENT } from './chain-stage.ts'
 import { NETWORK } from './p2p-stage.ts'
 
 const LOOPBACK = '/ip4/127.0.0.1/tcp/0'
+const HOP = '/libp2p/circuit/relay/0.2.0/hop'
 const POUR = '/test/pour'
 const PART_BYTES = 16 * 1024
 
@@ -83,6 +85,30 @@ test('nobody holds more circuits than a few, and who leaves gives its place back
   await hidden.stop()
   await expect.poll(() => places.size).toBe(0)
 })
+
+test('nobody holds more circuits by having more connections', async () => {
+  const { hidden, relay } = await stage()
+  const others = [hidden, await start([`${relay.getMultiaddrs()[0]}/p2p-circuit`])]
+  const asker = await start([])
+  const open: Stream[] = []
+  for (let i = 0; i < 2; i++) {
+    const connection = await asker.dial(relay.getMultiaddrs(), { force: true })
+    for (let j = 0; j < RELAY_CIRCUITS_PER_PEER; j++) {
+      const id = (others[i] ?? hidden).peerId.toMultihash().bytes
+      const stream = await connection.newStream(HOP, { maxOutboundStreams: 2 * RELAY_CIRCUITS_PER_PEER })
+      const answer = new Promise<readonly number[]>((resolve) => {
+        stream.addEventListener('message', ({ data }) => resolve([...data.subarray()]), { once: true })
+        stream.addEventListener('close', () => resolve([]), { once: true })
+      })
+      // CONNECT to that peer, with the length before it.
+      stream.send(Uint8Array.from([id.length + 6, 8, 1, 0x12, id.length + 2, 0x0a, id.length, ...id]))
+      // Its status comes last: 100 is a circuit.
+      if ((await answer).slice(-2).join() === '40,100') open.push(stream)
+    }
+  }
+  expect(asker.getConnections(relay.peerId)).toHaveLength(2)
+  expect(open.filter(({ status }) => status === 'open')).toHaveLength(RELAY_CIRCUITS_PER_PEER)
+}, 30_000)
 
 test('an entry peer that nobody could dial does not start', async () => {
   const { clock, log, random } = SYSTEM
