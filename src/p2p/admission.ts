@@ -3,7 +3,7 @@
  *
  * Asked when a peer has proven its key, before anything else is said on its connection, in both directions.
  */
-import type { ConnectionGater } from '@libp2p/interface'
+import type { Connection, ConnectionGater } from '@libp2p/interface'
 import { isDialable } from '../protocol/address.ts'
 import type { Knocks } from './knocks.ts'
 import { originOf } from './origin.ts'
@@ -14,10 +14,12 @@ export type Admission = {
   readonly admits: (peerId: string) => boolean
   /** True for who may connect, if only to show its card. */
   readonly lets: (peerId: string, origin: string | null) => boolean
+  /** The same as `admits`, when it is known of who has connected: who was let in may have a card to show. */
+  readonly stays: (connection: Connection) => Promise<boolean>
 }
 
 /** For checkpoints that are served to everybody, for entry peers, and for a laptop. */
-export const OPEN_TO_ALL: Admission = { admits: () => true, lets: () => true }
+export const OPEN_TO_ALL: Admission = { admits: () => true, lets: () => true, stays: async () => true }
 
 export type AdmissionLists = {
   /** Peers that may connect, whatever the chain says. */
@@ -39,6 +41,7 @@ export function createAdmission(
   return {
     admits,
     lets: (peerId, origin) => admits(peerId) || (!deny.has(peerId) && knocks !== null && knocks.lets(peerId, origin)),
+    stays: async ({ remotePeer }) => admits(remotePeer.toString()),
   }
 }
 

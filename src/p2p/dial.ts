@@ -29,6 +29,9 @@ export async function dialDirect(libp2p: Libp2p, peer: PeerAddress, { signal }: 
     // Several lanes are opened at once, and one meeting is enough for all.
     const dialled = open[0] ?? (await libp2p.dial(addresses.length > 0 ? addresses : id, { signal }))
     if (dialled.limits === undefined) return dialled
+    // Where it has an address of its own, nobody has to be dialled back: who comes first is heard.
+    const own = addresses.filter((address) => !address.getComponents().some(({ name }) => name === 'p2p-circuit'))
+    if (own.length > 0) libp2p.dial(own, { signal }).catch(() => undefined)
     return await orAborted(direct, signal).catch((cause) => {
       throw new RelayedOnlyError('it is met through a relay, and neither side can dial the other', { cause })
     })

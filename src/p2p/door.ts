@@ -1,15 +1,15 @@
 /**
  * The door of a host that admits members alone: who comes in unknown is asked for its card at once, and stays or goes.
  *
- * Nothing is served to a stranger meanwhile: its streams wait until it is known. Who is connected is looked at again now and
- * then, because a card expires and a hotkey loses its registration.
+ * Nothing else is said with a stranger meanwhile (guard.ts). Who is connected is looked at again now and then, because a card
+ * expires and a hotkey loses its registration.
  */
-import type { Connection, Libp2p, StreamHandler } from '@libp2p/interface'
+import type { Connection, Libp2p } from '@libp2p/interface'
 import type { Clock, Log } from '../ports.ts'
 import type { Admission } from './admission.ts'
 import type { Hello } from './hello.ts'
 import type { Knocks } from './knocks.ts'
-import { ROLL_CALL_MS } from './limits.ts'
+import { HELLO_MS, LEAVE_MS, ROLL_CALL_MS } from './limits.ts'
 
 export type DoorDeps = {
   readonly host: Libp2p
@@ -20,8 +20,8 @@ export type DoorDeps = {
   readonly log: Log
 }
 export type Door = {
-  /** The same handler, for members alone. */
-  readonly guarded: (handler: StreamHandler) => StreamHandler
+  /** True when who has connected stays, which it may have to be asked for. */
+  readonly admit: (connection: Connection) => Promise<boolean>
   readonly close: () => void
 }
 
@@ -32,17 +32,21 @@ export function keepDoor({ host, admission, knocks, hello, clock, log }: DoorDep
   const openTo = ({ remotePeer }: Connection): Connection | undefined =>
     host.getConnections(remotePeer).find(({ status }) => status === 'open')
   const ask = async (connection: Connection, peer: string): Promise<boolean> => {
+    const startMs = clock.now()
+    const tookMs = (): number => clock.now() - startMs
     let why = 'it has shown no card of a registered hotkey'
     try {
-      await hello.ask(connection)
+      await hello.ask(connection, HELLO_MS)
     } catch (error) {
       why = String(error)
       // Two that dial one another have two connections for a moment, and one of them is closed.
       const other = connection.status === 'open' ? undefined : openTo(connection)
-      if (other !== undefined) await hello.ask(other).catch(() => undefined)
+      const leftMs = HELLO_MS - tookMs()
+      if (other !== undefined && leftMs > 0) await hello.ask(other, leftMs).catch(() => undefined)
     }
     const isAdmitted = admission.admits(peer)
-    const isGone = connection.status !== 'open' && openTo(connection) === undefined
+    // Who would leave just before it is sent away could come back at once.
+    const isGone = tookMs() < LEAVE_MS && connection.status !== 'open' && openTo(connection) === undefined
     knocks.over(peer, isAdmitted ? 'admitted' : isGone ? 'gone' : 'refused')
     if (isAdmitted || isGone) return isAdmitted
     log.debug('a peer was not admitted', { peer, address: connection.remoteAddr.toString(), why })
@@ -53,7 +57,10 @@ export function keepDoor({ host, admission, knocks, hello, clock, log }: DoorDep
   const admit = (connection: Connection): Promise<boolean> => {
     const peer = connection.remotePeer.toString()
     if (admission.admits(peer)) return Promise.resolve(true)
-    const asking = asked.get(peer) ?? ask(connection, peer).finally(() => asked.delete(peer))
+    const open = connection.status === 'open' ? connection : openTo(connection)
+    const asking = asked.get(peer) ?? (open && ask(open, peer).finally(() => asked.delete(peer)))
+    // It was sent away, and somebody asks about it late.
+    if (asking === undefined) return Promise.resolve(false)
     asked.set(peer, asking)
     return asking
   }
@@ -65,10 +72,7 @@ export function keepDoor({ host, admission, knocks, hello, clock, log }: DoorDep
   host.addEventListener('connection:open', opened)
   callRoll()
   return {
-    guarded: (handler) => async (stream, connection) => {
-      if (await admit(connection)) await handler(stream, connection)
-      else stream.abort(new Error('not admitted'))
-    },
+    admit,
     close: () => {
       host.removeEventListener('connection:open', opened)
       clock.clearTimeout(timer)

@@ -8,7 +8,7 @@ import { NodeError } from '../errors.ts'
 import type { Cancel, Clock, Log } from '../ports.ts'
 import { type AdmissionLists, createListed } from './admission.ts'
 import { keepConnected } from './connect.ts'
-import { checkAddress, type HostOptions, startHost } from './host.ts'
+import { checkEntry, type HostOptions, startHost } from './host.ts'
 
 export type EntryOptions = Pick<HostOptions, 'network' | 'secret' | 'listen' | 'announce' | 'privateAllowed'> & {
   /** Other entry peers of the same network. */
@@ -43,7 +43,7 @@ export async function startEntryPeer(
   { entries, lists = NO_LISTS, ...options }: EntryOptions,
   { clock, log }: Deps,
 ): Promise<EntryPeer> {
-  for (const entry of entries) checkAddress(entry)
+  for (const entry of entries) checkEntry(entry)
   const host = await startHost({ ...options, relay: true, admission: createListed(lists) })
   const addresses = host.getMultiaddrs().map(String)
   if (addresses.length === 0) {

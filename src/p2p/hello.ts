@@ -28,7 +28,7 @@ export type HelloDeps = {
 }
 export type Hello = {
   /** Throws when the peer does not speak this protocol, or not in time. What it shows is heard before this resolves. */
-  readonly ask: (connection: Connection) => Promise<void>
+  readonly ask: (connection: Connection, ms: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -39,11 +39,14 @@ export async function speakHello({ host, clock, own, heard }: HelloDeps): Promis
 
   const exchange = async (stream: Stream, peerId: string, opts: Cancel): Promise<void> => {
     try {
+      const ended = new Promise((resolve) => stream.addEventListener('close', resolve, { once: true }))
       const answer = readFrame(stream)
       stream.send(frameOf(own()))
       const card = await orAborted(answer, opts.signal)
       if (card.length > 0) heard(peerId, card)
       await stream.close(opts)
+      // Nobody waits for the other side's end, but it comes.
+      within(limit, ({ signal }) => orAborted(ended, signal)).catch((error) => stream.abort(error))
     } catch (error) {
       stream.abort(error instanceof Error ? error : new Error(String(error)))
       throw error
@@ -58,8 +61,8 @@ export async function speakHello({ host, clock, own, heard }: HelloDeps): Promis
   const bounds = { maxInboundStreams: STREAMS_MAX, maxOutboundStreams: STREAMS_MAX, runOnLimitedConnection: true }
   await host.handle(HELLO_PROTOCOL, answer, bounds)
   return {
-    ask: (connection) =>
-      within(limit, async (opts) => {
+    ask: (connection, ms) =>
+      within({ ...limit, ms }, async (opts) => {
         const stream = await connection.newStream([HELLO_PROTOCOL], { ...bounds, ...opts })
         await exchange(stream, connection.remotePeer.toString(), opts)
       }),
@@ -75,17 +78,23 @@ function frameOf(card: Uint8Array | null): Uint8Array {
   return concat(Uint8Array.of(bytes.length >> 8, bytes.length & 255), bytes)
 }
 
-/** Holds no more than a frame: whoever says more has not understood. */
+/** Holds no more than a frame, and hears on when it has one: whoever says more has not understood, and is cut off. */
 function readFrame(stream: Stream): Promise<Uint8Array> {
   const { promise, resolve, reject } = defer<Uint8Array>()
   promise.catch(() => undefined)
   let bytes: Uint8Array = new Uint8Array()
+  const refuse = (): void => {
+    const error = new Error('this is no card')
+    reject(error)
+    stream.abort(error)
+  }
   stream.addEventListener('message', ({ data }) => {
+    if (bytes.length + data.byteLength > LENGTH_BYTES + CARD_BYTES_MAX) return refuse()
     bytes = concat(bytes, ...messageParts(data))
     const [high, low] = bytes
     if (high === undefined || low === undefined) return
     const length = high * 256 + low
-    if (length > CARD_BYTES_MAX || bytes.length > LENGTH_BYTES + length) reject(new Error('this is no card'))
+    if (length > CARD_BYTES_MAX || bytes.length > LENGTH_BYTES + length) refuse()
     else if (bytes.length === LENGTH_BYTES + length) resolve(bytes.subarray(LENGTH_BYTES))
   })
   for (const type of ['close', 'remoteCloseWrite'] as const) {

@@ -25,7 +25,9 @@ import { concat } from '../util/bytes.ts'
 import { type Admission, gaterOf } from './admission.ts'
 import { limitCrowds } from './crowd.ts'
 import { gossipOptions } from './gossip-options.ts'
-import { CONNECTIONS_MAX, READ_BUFFER_BYTES, WINDOW_BYTES } from './limits.ts'
+import { guardService } from './guard.ts'
+import { CONNECTIONS_MAX, READ_BUFFER_BYTES, RELAY_CIRCUITS_PER_PEER, WINDOW_BYTES } from './limits.ts'
+import { publicNames } from './lookup.ts'
 import { cardForm, ownAddresses, relayService } from './relay.ts'
 import { NO_RECORDS, type RecordRules, recordsOnly } from './table.ts'
 
@@ -90,6 +92,16 @@ export function checkAddress(address: string): void {
   }
 }
 
+/** Of an entry peer: with its id at the end, or whoever answers there would be it. */
+export function checkEntry(address: string): void {
+  checkAddress(address)
+  if (multiaddr(address).getComponents().at(-1)?.name === 'p2p') return
+  throw new NodeError('ADDRESS_INVALID', {
+    what: `'${address.slice(0, 100)}' is no address of an entry peer`,
+    why: 'it does not end with /p2p/ and the peer id that must answer there',
+  })
+}
+
 export const privateKeyOf = (secret: Uint8Array): PrivateKey =>
   privateKeyFromRaw(concat(secret, ed25519.getPublicKey(secret)))
 
@@ -103,7 +115,11 @@ export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & R
       // What nobody else may dial is nobody else's business, and a card that names it is refused.
       announceFilter: (all) => all.filter((address) => isDialable(cardForm(address.toString()), privateAllowed)),
     },
-    transports: [tcp(), circuitRelayTransport()],
+    // The gater sees a name alone: what it means is judged when it is known.
+    transports: [
+      tcp(privateAllowed ? {} : { dialOpts: publicNames() }),
+      circuitRelayTransport({ maxOutboundStopStreams: RELAY_CIRCUITS_PER_PEER }),
+    ],
     // The first that both know: TLS moves half as much again as noise.
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [
@@ -121,6 +137,7 @@ export function hostConfig(options: HostOptions): Libp2pOptions<HostServices & R
       maxIncomingPendingConnections: CONNECTIONS_MAX,
     },
     services: {
+      guard: guardService(admission),
       // Under its usual name, by which other software learns what we speak.
       identify: identify(),
       ping: ping(),

@@ -38,7 +38,7 @@ export function createKnocks(privateAllowed: boolean, clock: Pick<Clock, 'now'>)
     },
     over: (peerId, outcome) => {
       inside.delete(peerId)
-      refused.delete(peerId)
+      if (outcome !== 'gone') refused.delete(peerId)
       if (outcome === 'refused') refused.set(peerId, clock.now() + REFUSED_MS)
       forget(clock.now())
     },

@@ -30,16 +30,23 @@ export const RELAY_CIRCUITS_PER_PEER = 8
 export const MESSAGES_BURST = 2_000
 export const MESSAGES_PER_SECOND = 200
 
+/** Records that one peer may put into the table: its own card, and newer ones of others that it found with older. */
+export const RECORDS_BURST = 64
+export const RECORDS_PER_SECOND = 2
+
 /** Hotkeys whose cards are held: four times as many as a subnet has UIDs, because who left may come back. */
 export const CARDS_HELD_MAX = 1_024
 
 /**
- * Strangers who may be connected until they have shown a card: in all, and from one address; on a laptop all have the same.
+ * Strangers who may be connected until they have shown a card: in all, and from one address or relay; on a laptop all have the
+ * same.
  * An exchange takes a round trip and a signature. Who was refused is not heard for a while.
  */
 export const KNOCKS_MAX = 64
 export const KNOCKS_PER_ADDRESS = 4
 export const HELLO_MS = 5_000
+/** Who leaves later than this by itself, without a card, was refused. */
+export const LEAVE_MS = 1_000
 export const REFUSED_MS = 60_000
 export const REFUSED_MAX = 1_024
 /** Cards that one peer may show: a new one when it has moved, and some for luck. */

@@ -9,10 +9,13 @@ import type { Verify } from '../protocol/envelope.ts'
 import type { CardKeys } from '../protocol/peer-card.ts'
 import { type Admission, type AdmissionLists, createAdmission } from './admission.ts'
 import { type Census, type Directory, openDirectory } from './directory.ts'
-import { keepDoor } from './door.ts'
+import { type Door, keepDoor } from './door.ts'
 import { speakHello } from './hello.ts'
 import { createKnocks } from './knocks.ts'
+import { RECORDS_BURST, RECORDS_PER_SECOND } from './limits.ts'
 import { createOwnCard, type OwnCard } from './own-card.ts'
+import { defer } from './pull/wait.ts'
+import { createRates } from './rate.ts'
 import { type RecordRules, recordRules } from './table.ts'
 
 export type Membership = AdmissionLists & {
@@ -31,7 +34,7 @@ export type Members = {
   readonly directory: Directory
   readonly admission: Admission
   readonly records: RecordRules
-  /** From now on strangers are asked, and what is handled on this host afterwards is handled for members alone. */
+  /** For the host that has this admission: from now on strangers are asked for their cards, and until then they wait. */
   readonly guard: (host: Libp2p, self: () => Gossip['self']) => Promise<Guard>
   readonly close: () => Promise<void>
 }
@@ -45,21 +48,28 @@ export async function openMembers(
   const directory = await openDirectory({ ...membership, privateAllowed }, { ...membership, clock, log })
   const knocks = createKnocks(privateAllowed, clock)
   const isKnown = (peerId: string): boolean => directory.hotkeyOf(peerId) !== null
-  const admission = createAdmission({ allow, deny }, isKnown, knocks)
+  const kept = defer<Door>()
+  const admission: Admission = {
+    ...createAdmission({ allow, deny }, isKnown, knocks),
+    stays: async (connection) => (await kept.promise).admit(connection),
+  }
   const guard: Members['guard'] = async (host, self) => {
     const own = keys === null ? null : createOwnCard(membership, { ...membership, keys, self, clock })
     const heard = (_: string, card: Uint8Array): void => void directory.take(card)
     const hello = await speakHello({ host, clock, own: () => own?.bytes() ?? null, heard })
     const door = keepDoor({ host, admission, knocks, hello, clock, log })
-    const handle = host.handle.bind(host)
-    host.handle = (protocols, handler, options) => handle(protocols, door.guarded(handler), options)
+    kept.resolve(door)
     const close = async (): Promise<void> => {
       door.close()
       await hello.close()
     }
     return { own, close }
   }
-  return { directory, admission, records: recordRules(directory.take), guard, close: directory.close }
+  const records = recordRules(
+    directory.take,
+    createRates({ burst: RECORDS_BURST, perSecond: RECORDS_PER_SECOND }, clock),
+  )
+  return { directory, admission, records, guard, close: directory.close }
 }
 
 /** For a host that admits everybody, and whom others shall know. */

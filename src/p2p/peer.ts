@@ -9,7 +9,7 @@ import { type Acquaintances, createAcquaintances } from './acquaintances.ts'
 import { OPEN_TO_ALL } from './admission.ts'
 import { keepConnected } from './connect.ts'
 import { createGossip, type Gossip, selfOf } from './gossip.ts'
-import { checkAddress, type Host, type HostOptions, startHost } from './host.ts'
+import { checkEntry, type Host, type HostOptions, startHost } from './host.ts'
 import { type Membership, openMembers } from './members.ts'
 import { createPull, type Pull, servePull } from './pull/index.ts'
 import { createBlobs, type Store } from './store/index.ts'
@@ -32,7 +32,7 @@ export type Peer = {
 }
 
 export async function startPeer(options: PeerOptions, deps: PeerDeps): Promise<Peer> {
-  for (const entry of options.entries) checkAddress(entry)
+  for (const entry of options.entries) checkEntry(entry)
   const { membership } = options
   if (membership !== undefined) return startMember(options, membership, deps)
   const host = await startHost({ ...options, admission: OPEN_TO_ALL })

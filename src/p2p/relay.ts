@@ -8,6 +8,7 @@ import {
   type CircuitRelayServerComponents,
   type CircuitRelayService,
   circuitRelayServer,
+  RELAY_V2_HOP_CODEC,
 } from '@libp2p/circuit-relay-v2'
 import type { Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -27,7 +28,6 @@ type Addresses = {
 export function relayService(components: CircuitRelayServerComponents & Events): CircuitRelayService {
   const service = circuitRelayServer({
     maxInboundHopStreams: RELAY_CIRCUITS_PER_PEER,
-    maxOutboundStopStreams: RELAY_CIRCUITS_PER_PEER,
     reservations: {
       maxReservations: RELAY_RESERVATIONS_MAX,
       reservationTtl: RELAY_RESERVATION_MS,
@@ -35,6 +35,13 @@ export function relayService(components: CircuitRelayServerComponents & Events):
       defaultDataLimit: BigInt(RELAY_BYTES_MAX),
     },
   })(components)
+  // The library counts the streams of a connection, and a peer may have several of those.
+  components.connectionGater.denyOutboundRelayedConnection = (source) =>
+    components.connectionManager
+      .getConnections(source)
+      .flatMap(({ streams }) => streams)
+      .filter(({ protocol, direction }) => protocol === RELAY_V2_HOP_CODEC && direction === 'inbound').length >
+    RELAY_CIRCUITS_PER_PEER
   // The library keeps the place of who has left until its time is over.
   components.events.addEventListener('peer:disconnect', ({ detail: peer }) => {
     service.reservations.get(peer)?.signal.clear()

@@ -4,12 +4,14 @@
  * The library stores whatever its validator lets pass and asks no selector, so the validator itself judges every record
  * against the directory, which remembers what is newest: an old card that is put again is refused, here and by who looks.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { type KadDHT, type KadDHTComponents, type KadDHTInit, kadDHT } from '@libp2p/kad-dht'
 import type { Cancel, PeerAddress } from '../ports.ts'
 import { openCard } from '../protocol/peer-card.ts'
 import { Flaw } from '../protocol/schema.ts'
 import { utf8 } from '../util/bytes.ts'
 import type { Directory } from './directory.ts'
+import type { Rates } from './rate.ts'
 
 /** What a host stores for others. */
 export type RecordRules = Required<Pick<KadDHTInit, 'validators' | 'selectors'>>
@@ -27,11 +29,17 @@ const refuse = (): never => {
 /** The library's own kind of record would take in any key of anybody. */
 export const NO_RECORDS: RecordRules = { validators: { pk: refuse }, selectors: {} }
 
-/** One record for each hotkey that is registered, of at most a card: so much is stored and no more. */
-export const recordRules = (take: Directory['take']): RecordRules => ({
+/** Whose request is being answered. The library tells it to no validator, and a signature costs whoever judges it. */
+const asker = new AsyncLocalStorage<string>()
+export const answering = asker.run.bind(asker)
+
+/** One record for each hotkey that is registered, of at most a card: so much is stored and no more, and not too often. */
+export const recordRules = (take: Directory['take'], rates: Rates): RecordRules => ({
   validators: {
     ...NO_RECORDS.validators,
     [PREFIX]: (key, value) => {
+      const peerId = asker.getStore()
+      if (peerId !== undefined && !rates.takes(peerId)) throw new Error('too many records')
       const [, hotkey] = KEY.exec(new TextDecoder().decode(key)) ?? []
       const opened = openCard(value)
       if (opened instanceof Flaw || opened.envelope.hotkey !== hotkey)
@@ -59,11 +67,20 @@ function newest(records: readonly Uint8Array[]): number {
 export const recordsOnly =
   (init: KadDHTInit): ((components: KadDHTComponents) => KadDHT) =>
   (components) => {
-    const { datastore } = components
+    const { datastore, registrar } = components
     const put: typeof datastore.put = (key, value, options) =>
       key.toString().startsWith(PROVIDERS) ? refuse() : datastore.put(key, value, options)
-    const guarded = Object.create(datastore, { put: { value: put } })
-    return kadDHT(init)(Object.create(components, { datastore: { value: guarded } }))
+    const handle: typeof registrar.handle = (protocol, handler, options) =>
+      registrar.handle(
+        protocol,
+        (stream, connection) => answering(connection.remotePeer.toString(), handler, stream, connection),
+        options,
+      )
+    const changed = {
+      datastore: { value: Object.create(datastore, { put: { value: put } }) },
+      registrar: { value: Object.create(registrar, { handle: { value: handle } }) },
+    }
+    return kadDHT(init)(Object.create(components, changed))
   }
 
 export type Table = {

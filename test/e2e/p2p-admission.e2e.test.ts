@@ -18,7 +18,7 @@ import type { SimKeys } from '../../src/sim/keys.ts'
 import { utf8 } from '../../src/util/bytes.ts'
 import { never } from '../contracts/harness.ts'
 import { createSubnet, isConnected, keysOf, type Member, RULES } from './p2p-member-stage.ts'
-import { createPeer, type Peer as Stranger, stopAll } from './p2p-stage.ts'
+import { createPeer, type StageOptions, type Peer as Stranger, stopAll } from './p2p-stage.ts'
 
 const { clock, log } = SYSTEM
 
@@ -35,8 +35,8 @@ function subnetOf(...registered: readonly SimKeys[]) {
   return subnet
 }
 
-async function stranger(): Promise<Stranger> {
-  const peer = await createPeer()
+async function stranger(options: StageOptions = {}): Promise<Stranger> {
+  const peer = await createPeer(options)
   ends.push(() => stopAll([peer]))
   return peer
 }
@@ -75,19 +75,36 @@ test('who is registered stays, with nobody told before; who is not is asked once
 test('who shows nothing is dropped when its time is over, and is served nothing meanwhile', async () => {
   const subnet = subnetOf(alice)
   const a = await subnet.start({ keys: alice })
-  const mute = await stranger()
+  a.peer.network.subscribe('record', () => ACCEPT)
+  const { constitution: network } = networkOf(RULES)
+  const mute = await stranger({ network })
+  const heard: unknown[] = []
+  mute.gossip.subscribe('record', (_, bytes) => {
+    heard.push(bytes)
+    return ACCEPT
+  })
   // It takes the question and never answers.
   await mute.host.handle(HELLO_PROTOCOL, () => undefined)
   const startMs = performance.now()
   const connection = await mute.host.dial(multiaddr(a.address))
-  const stream = await connection.newStream([PULL_PROTOCOL])
   const answers: unknown[] = []
-  stream.addEventListener('message', (event) => answers.push(event))
-  // One `have` for one CID, which a member would be answered at once.
-  stream.send(new Uint8Array([2, 0, 1, 1, 0x55, 0x12, 32, ...new Uint8Array(32)]))
+  // What a member would be answered at once: one `have` for one CID, a peer that is near.
+  const findNode = [38, 8, 4, 18, 34, 0x12, 32, ...new Uint8Array(32)]
+  const requests: readonly [protocol: string, bytes: readonly number[]][] = [
+    [PULL_PROTOCOL, [2, 0, 1, 1, 0x55, 0x12, 32, ...new Uint8Array(32)]],
+    [`/wheelwright/kad/1/${network}`, findNode],
+  ]
+  for (const [protocol, bytes] of requests) {
+    const stream = await connection.newStream([protocol])
+    stream.addEventListener('message', (event) => answers.push(event))
+    stream.send(Uint8Array.from(bytes))
+  }
+  await sleep(1_000)
+  await a.peer.network.publish('record', utf8('for members'), { signal: never })
+  expect(a.peer.host.services.pubsub.getPeers()).toEqual([])
   await expect.poll(() => connection.status, { timeout: 3 * HELLO_MS }).not.toBe('open')
   expect(performance.now() - startMs).toBeGreaterThan(HELLO_MS / 2)
-  expect(answers).toEqual([])
+  expect([answers, heard]).toEqual([[], []])
   expect(refusals(a)).toMatchObject([{ peer: mute.host.peerId.toString() }])
 }, 30_000)
 

@@ -38,6 +38,7 @@ test('who is admitted makes room, and who is refused does not come back for a wh
   knocks.over('a-1', 'refused')
   expect(['a-1', 'new', 'newer', 'newest'].map((peer) => knocks.lets(peer, 'a'))).toEqual([false, true, true, false])
   pass(REFUSED_MS - 1)
+  knocks.over('a-1', 'gone')
   expect(knocks.lets('a-1', 'a')).toBe(false)
   pass(1)
   expect(knocks.lets('a-1', 'a')).toBe(true)

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { NO_RECORDS, recordRules } from '../../src/p2p/table.ts'
+import { RECORDS_BURST } from '../../src/p2p/limits.ts'
+import { createRates } from '../../src/p2p/rate.ts'
+import { answering, NO_RECORDS, recordRules } from '../../src/p2p/table.ts'
 import { utf8 } from '../../src/util/bytes.ts'
 import { cardBytes, createCensus, createDirectory, keyOf } from './member-stage.ts'
 
@@ -8,7 +10,10 @@ const keyName = ({ hotkey }: { readonly hotkey: string }): string => `/card/${ho
 
 async function stage() {
   const { directory } = await createDirectory(createCensus(alice, bob))
-  const { validators, selectors } = recordRules(directory.take)
+  const { validators, selectors } = recordRules(
+    directory.take,
+    createRates({ burst: RECORDS_BURST, perSecond: 1 }, { now: () => 0 }),
+  )
   const judge = async (key: string, value: Uint8Array): Promise<string> => {
     try {
       await validators['card']?.(utf8(key), value)
@@ -48,6 +53,17 @@ test.each<[string, string, Uint8Array]>([
   expect(directory.peers()).toEqual([])
 })
 
+test('a peer that puts too many is not listened to, whatever it puts; what is asked for is judged', async () => {
+  const { judge } = await stage()
+  const put = (peerId: string, value: Uint8Array) => answering(peerId, judge, keyName(alice), value)
+  const forged = cardBytes({ ...bob, hotkey: alice.hotkey })
+  for (let i = 0; i < RECORDS_BURST; i++) expect(await put('mallory', forged)).not.toContain('too many')
+  expect(await put('mallory', forged)).toContain('too many records')
+  expect(await put('mallory', cardBytes(alice))).toContain('too many records')
+  expect(await put('bob', cardBytes(alice))).toBe('stored')
+  expect(await judge(keyName(alice), cardBytes(alice))).toBe('stored')
+})
+
 test('of several answers the newest is chosen', async () => {
   const { choose } = await stage()
   const [first, second, third] = [1, 2, 3].map((sequence) => cardBytes(alice, { sequence })) as [
@@ -60,7 +76,7 @@ test('of several answers the newest is chosen', async () => {
 })
 
 test('records of the library itself are stored nowhere', () => {
-  for (const { validators } of [NO_RECORDS, recordRules(() => ({ kind: 'accept' }))]) {
+  for (const { validators } of [NO_RECORDS, recordRules(() => ({ kind: 'accept' }), { takes: () => true })]) {
     expect(() => validators['pk']?.(utf8('/pk/x'), utf8('x'))).toThrow('nothing of this kind')
   }
 })
