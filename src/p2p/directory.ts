@@ -65,14 +65,21 @@ export async function openDirectory(
   { census, verify, clock, log }: DirectoryDeps,
 ): Promise<Directory> {
   const shelf = createShelf(census)
-  const rules = { network, cardBlocksMax, privateAllowed, verify, cardsHeard: new Map() } // nothing is passed on from here
+  const rules = {
+    network,
+    cardBlocksMax,
+    privateAllowed,
+    verify,
+    cards: { get: (hotkey: string) => shelf.lastOf(hotkey)?.card },
+    cardsHeard: new Map(), // nothing is passed on from here
+  }
   const file = path === null ? null : await openDirectoryFile(path, { network, clock, log, read: shelf.all })
   for (const { opened, bytes, until } of file?.entries ?? []) {
     const { envelope, card } = opened
     const block = census.block()
     if (until < block) continue
     // What has ended still keeps older cards out, and who has left may come back.
-    const view = { ...rules, block: Math.min(block, card.expires), registered: EVERYBODY, cards: new Map() }
+    const view = { ...rules, block: Math.min(block, card.expires), registered: EVERYBODY }
     if (judgeOpenedCard(view, opened).kind !== 'accept') continue
     shelf.put({ hotkey: envelope.hotkey, card, bytes, until: Math.min(until, block + cardBlocksMax) })
   }
@@ -96,9 +103,7 @@ export async function openDirectory(
       const { hotkey } = opened.envelope
       const before = shelf.lastOf(hotkey)
       if (before !== null && shelf.counts(before) && equalBytes(before.bytes, bytes)) return ignore('KNOWN')
-      const cards = new Map(before === null ? [] : [[hotkey, before.card]])
-      const view = { ...rules, block: census.block(), registered: census.registered(), cards }
-      const verdict = judgeOpenedCard(view, opened)
+      const verdict = judgeOpenedCard({ ...rules, block: census.block(), registered: census.registered() }, opened)
       return verdict.kind === 'accept' ? keep(opened, bytes) : verdict
     },
     peerOf: (hotkey) => {

@@ -201,17 +201,17 @@ describe('an older card never takes the place of a newer one', () => {
   })
 
   test.each([
-    '',
-    '{}',
-    'null',
-    '[]',
-    JSON.stringify({ ...network, genesis: '11'.repeat(32), cards: [lineOf(newer)] }),
-    JSON.stringify({ genesis: network.genesis, cards: [lineOf(newer)] }),
-    fileOf({ until: 1 }),
-    fileOf({ until: 'x', card: 'aa' }),
-    fileOf(lineOf(newer, 'x')),
-    fileOf(null),
-  ])('a file that cannot be read (%s) is told, and the host starts without it', async (text) => {
+    ['nothing', ''],
+    ['something else', '{}'],
+    ['null', 'null'],
+    ['a list without a name', '[]'],
+    ['of another chain', JSON.stringify({ ...network, genesis: '11'.repeat(32), cards: [lineOf(newer)] })],
+    ['of no constitution', JSON.stringify({ genesis: network.genesis, cards: [lineOf(newer)] })],
+    ['no card', fileOf({ until: 1 })],
+    ['a bad card', fileOf({ until: 1, card: 'aa' })],
+    ['a bad block', fileOf(lineOf(newer, 'x'))],
+    ['a null', fileOf(null)],
+  ])('a file that cannot be read (%s) is told, and the host starts without it', async (_, text) => {
     const path = join(freshDir(), 'cards.json')
     writeFileSync(path, text)
     const told: string[] = []
