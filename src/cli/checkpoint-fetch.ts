@@ -56,6 +56,7 @@ export async function fetchCheckpoint(store: Store, wanted: Wanted, io: Io): Pro
       listen: listOf(listen),
       announce: [],
       privateAllowed: true, // it dials nobody but those that a person named
+      limitsCrowds: true, // but anybody may dial it
       admission: OPEN_TO_ALL,
     },
     { store, clock: CLOCK, log: SILENT, misbehaved: (id, misdeed) => void dropped.push({ peer: id, misdeed }) },

@@ -14,7 +14,7 @@ import { cidOf, withStore } from './checkpoint-open.ts'
 import type { GET_FLAGS } from './checkpoint-table.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
-import { passportOf } from './peer-flags.ts'
+import { withPassportOf } from './peer-flags.ts'
 import { bytesText, createProgress } from './progress.ts'
 import { CLOCK } from './system.ts'
 
@@ -22,19 +22,22 @@ export async function run(flags: FlagValues<typeof GET_FLAGS>, io: Io, [word = '
   const cid = cidOf(word)
   const { out, pin, cycle, json } = flags
   if (out !== undefined) await demandWritable(out)
-  const passport = await passportOf(flags, io)
-  const got = await withStore(flags, async ({ store }) => {
-    const bring = () => fetchCheckpoint(store, { cid, from: flags.from, listen: flags.listen, json, passport }, io)
-    const fetched = await bring()
-    const written = await writeOut(store, cid, { out, io }).catch(async (error) => {
-      // A block that was here is damaged, which shows when it is read: now it is gone, and can be fetched.
-      if (!(error instanceof NodeError && error.code === 'BLOB_UNAVAILABLE') || flags.from === '') throw error
-      const again = await bring()
-      return { ...(await writeOut(store, cid, { out, io })), receivedBytes: again.receivedBytes }
-    })
-    if (pin !== undefined) await store.pin(cid, { name: pin, cycle })
-    return { ...fetched, ...written }
-  })
+  const got = await withPassportOf(flags, io, (passport) =>
+    withStore(flags, async ({ store }) => {
+      const bring = (listen: string) => fetchCheckpoint(store, { cid, from: flags.from, listen, json, passport }, io)
+      const fetched = await bring(flags.listen)
+      const written = await writeOut(store, cid, { out, io }).catch(async (error) => {
+        // A block that was here is damaged, which shows when it is read: now it is gone, and can be fetched. Whoever was told
+        // where to find this peer would not find the one that fetches it.
+        if (!(error instanceof NodeError && error.code === 'BLOB_UNAVAILABLE') || flags.from === '') throw error
+        const { receivedBytes, dropped } = await bring('')
+        const sum = { receivedBytes: fetched.receivedBytes + receivedBytes, dropped: [...fetched.dropped, ...dropped] }
+        return { ...(await writeOut(store, cid, { out, io })), ...sum }
+      })
+      if (pin !== undefined) await store.pin(cid, { name: pin, cycle })
+      return { ...fetched, ...written }
+    }),
+  )
   if (json) return writeJson(io.stdout, { cid: String(cid), ...got, ...(out === undefined ? {} : { out }) })
   const place = out === undefined ? '' : `${printable(out)}: `
   const share = got.receivedBytes === 0 ? 'all of it was here' : `${bytesText(got.receivedBytes)} received`

@@ -2,9 +2,10 @@
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { NodeError } from '../errors.ts'
 import type { Membership } from '../p2p/members.ts'
+import { createOwnCard } from '../p2p/own-card.ts'
 import { type Constitution, networkOf } from '../protocol/constitution.ts'
 import { verifySr25519 } from '../protocol/envelope.ts'
-import { peerIdOf, sealCard } from '../protocol/peer-card.ts'
+import { peerIdOf } from '../protocol/peer-card.ts'
 import { followCensus } from './census.ts'
 import { type Opened, withChain } from './chain-open.ts'
 import { readConstitution } from './constitution-check.ts'
@@ -39,23 +40,27 @@ export async function withMembership(
 export type Passport = {
   /** Of the peer that the card is about. */
   readonly secret: Uint8Array
-  readonly card: Uint8Array
+  /** Sealed anew when it has aged: a fetch may take longer than a card counts. */
+  readonly card: () => Uint8Array
 }
 
 export type PassportChoice = SubnetChoice & Partial<WalletChoice>
 
 /** By the hotkey of a wallet. One hotkey has one peer: while it fetches like this, no node should run with the same one. */
-export async function openPassport(choice: PassportChoice, io: Io): Promise<Passport> {
+export async function withPassport<T>(
+  choice: PassportChoice,
+  io: Io,
+  work: (passport: Passport) => Promise<T>,
+): Promise<T> {
   const { signer, hotkey } = await openWallet(choice, io, 'hotkey')
-  return withSubnet(choice, io, async (constitution, { chain }) => {
+  return withSubnet(choice, io, (constitution, { chain }) => {
     const secret = RANDOM.bytes(32)
     const keys = { hotkey, sign: signer.sign, prove: (claim: Uint8Array) => ed25519.sign(claim, secret) }
-    const { cardBlocks } = constitution.limits
-    // Half of what is allowed: whoever judges it may have seen fewer blocks.
-    const expires = (chain.health().finalised?.number ?? 0) + Math.floor(cardBlocks / 2)
-    const peerId = peerIdOf(ed25519.getPublicKey(secret))
-    const sequence = Math.floor(CLOCK.now())
-    return { secret, card: sealCard(networkOf(constitution), keys, 0, { peerId, addresses: [], expires, sequence }) }
+    const place = { peerId: peerIdOf(ed25519.getPublicKey(secret)), addresses: [] }
+    const rules = { network: networkOf(constitution), cardBlocksMax: constitution.limits.cardBlocks }
+    const census = { block: () => chain.health().finalised?.number ?? 0 }
+    const own = createOwnCard(rules, { keys, self: () => place, census, clock: CLOCK })
+    return work({ secret, card: own.bytes })
   })
 }
 

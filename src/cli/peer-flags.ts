@@ -29,8 +29,12 @@ export async function networkNamed(subnet: string | undefined): Promise<string> 
 }
 
 /** A card for a peer that lives as long as a command; `null` where no wallet is named, and then no chain is asked either. */
-export async function passportOf(flags: PassportChoice, io: Io): Promise<Passport | null> {
-  if (flags.wallet === undefined && flags.hotkey === undefined) return null
-  const { openPassport } = await import('./membership.ts')
-  return openPassport(flags, io)
+export async function withPassportOf<T>(
+  flags: PassportChoice,
+  io: Io,
+  work: (passport: Passport | null) => Promise<T>,
+): Promise<T> {
+  if (flags.wallet === undefined && flags.hotkey === undefined) return work(null)
+  const { withPassport } = await import('./membership.ts')
+  return withPassport(flags, io, work)
 }

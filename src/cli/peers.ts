@@ -13,7 +13,7 @@ import { PULL_PROTOCOL } from '../p2p/pull/index.ts'
 import { sourcesOf } from './checkpoint-fetch.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
-import { networkNamed, passportOf } from './peer-flags.ts'
+import { networkNamed, withPassportOf } from './peer-flags.ts'
 import type { PEERS_FLAGS } from './peers-table.ts'
 import { CLOCK, RANDOM, SILENT } from './system.ts'
 
@@ -40,27 +40,28 @@ export async function run(flags: FlagValues<typeof PEERS_FLAGS>, io: Io): Promis
       remedy: 'name an entry peer: --entry ADDRESS',
     })
   }
-  const passport = await passportOf(flags, io)
-  const host = await startHost({
-    network,
-    secret: passport?.secret ?? RANDOM.bytes(SECRET_BYTES),
-    listen: [],
-    announce: [],
-    privateAllowed: flags.private,
-    relay: false,
-    admission: OPEN_TO_ALL,
+  await withPassportOf(flags, io, async (passport) => {
+    const host = await startHost({
+      network,
+      secret: passport?.secret ?? RANDOM.bytes(SECRET_BYTES),
+      listen: [],
+      announce: [],
+      privateAllowed: flags.private,
+      relay: false,
+      admission: OPEN_TO_ALL,
+    })
+    if (passport !== null) await showCard(host, passport.card(), CLOCK)
+    const disconnect = keepConnected({ entries }, { host, clock: CLOCK, log: SILENT })
+    try {
+      await sleep(seconds * 1_000, undefined, { signal: io.signal }).catch(() => undefined)
+      const found = await Promise.all(host.getPeers().map((id) => look(host, id)))
+      if (found.length === 0) throw nobody(entries.length)
+      tell(network, found, { json, io })
+    } finally {
+      disconnect()
+      await host.stop()
+    }
   })
-  if (passport !== null) await showCard(host, passport.card, CLOCK)
-  const disconnect = keepConnected({ entries }, { host, clock: CLOCK, log: SILENT })
-  try {
-    await sleep(seconds * 1_000, undefined, { signal: io.signal }).catch(() => undefined)
-    const found = await Promise.all(host.getPeers().map((id) => look(host, id)))
-    if (found.length === 0) throw nobody(entries.length)
-    tell(network, found, { json, io })
-  } finally {
-    disconnect()
-    await host.stop()
-  }
 }
 
 async function look(host: Host, id: PeerId): Promise<PeerSeen> {

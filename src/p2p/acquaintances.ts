@@ -5,6 +5,7 @@ import type { Cancel, Clock, Log, PeerAddress } from '../ports.ts'
 import { type MessageKind, openEnvelope } from '../protocol/envelope.ts'
 import { readBody } from '../protocol/gossip.ts'
 import { Flaw } from '../protocol/schema.ts'
+import { compareNumber } from '../util/compare.ts'
 import type { Census, Directory } from './directory.ts'
 import type { OwnCard } from './own-card.ts'
 import type { Table } from './table.ts'
@@ -43,23 +44,25 @@ const STORE_AGAIN_MS = 10 * 60_000
 
 export function createAcquaintances(deps: AcquaintancesDeps): Acquaintances {
   const { directory, table, census, hotkey: me, own, clock, log } = deps
+  const stopped = new AbortController()
   const searchedMs = new Map<string, number>()
+  const lastMs = (hotkey: string): number => searchedMs.get(hotkey) ?? Number.NEGATIVE_INFINITY
   const isDue = (hotkey: string): boolean =>
-    hotkey !== me &&
-    directory.peerOf(hotkey) === null &&
-    clock.now() - (searchedMs.get(hotkey) ?? Number.NEGATIVE_INFINITY) >= SEARCH_AGAIN_MS
+    hotkey !== me && directory.peerOf(hotkey) === null && clock.now() - lastMs(hotkey) >= SEARCH_AGAIN_MS
   const never = { where: '', atMs: Number.NEGATIVE_INFINITY }
   let stored = never
   let timer: unknown = null
   let said: Uint8Array = new Uint8Array()
   const store = (hotkey: string, card: Uint8Array): void => {
+    if (stopped.signal.aborted) return
     said = card
     const where = JSON.stringify(directory.peerOf(hotkey))
     if (stored.where === where && clock.now() - stored.atMs < STORE_AGAIN_MS) return
     stored = { where, atMs: clock.now() }
     clock.clearTimeout(timer)
     timer = clock.setTimeout(() => {
-      table.put(hotkey, said, { signal: AbortSignal.timeout(STORE_MS) }).catch((error: unknown) => {
+      const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(STORE_MS)])
+      table.put(hotkey, said, { signal }).catch((error: unknown) => {
         stored = never
         log.debug('our card is in no table of peers', { why: String(error) })
       })
@@ -70,10 +73,12 @@ export function createAcquaintances(deps: AcquaintancesDeps): Acquaintances {
     search: async ({ signal }) => {
       const registered = census.registered()
       for (const hotkey of searchedMs.keys()) if (!registered.has(hotkey)) searchedMs.delete(hotkey)
-      const due = [...registered].filter(isDue).slice(0, SEARCHES)
-      for (const hotkey of due) searchedMs.set(hotkey, clock.now())
+      // Who was not asked for longest, so that everybody's turn comes.
+      const due = [...registered].filter(isDue).toSorted((a, b) => compareNumber(lastMs(a), lastMs(b)))
+      const turn = due.slice(0, SEARCHES)
+      for (const hotkey of turn) searchedMs.set(hotkey, clock.now())
       const limit = { signal: AbortSignal.any([signal, AbortSignal.timeout(SEARCH_MS)]) }
-      await Promise.all(due.map((hotkey) => table.find(hotkey, limit).catch(() => null)))
+      await Promise.all(turn.map((hotkey) => table.find(hotkey, limit).catch(() => null)))
     },
     heard: (kind, bytes) => {
       if (kind === 'reveal') takeCarried(directory, bytes)
@@ -81,7 +86,10 @@ export function createAcquaintances(deps: AcquaintancesDeps): Acquaintances {
       directory.file(bytes)
       if (me !== null && own?.said(bytes) === true) store(me, bytes)
     },
-    close: () => clock.clearTimeout(timer),
+    close: () => {
+      stopped.abort()
+      clock.clearTimeout(timer)
+    },
   }
 }
 

@@ -8,10 +8,11 @@ import { hash } from 'node:crypto'
 import type { PeerId, PeerInfo } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Clock, Log, PeerAddress, Unsubscribe } from '../ports.ts'
-import { compareText } from '../util/compare.ts'
+import { compareNumber, compareText } from '../util/compare.ts'
 import type { Acquaintances } from './acquaintances.ts'
 import { targetOf } from './dial.ts'
 import type { Host } from './host.ts'
+import { within } from './pull/wait.ts'
 
 export type ConnectOptions = {
   /** Multiaddrs, each with the peer id that must answer there. */
@@ -34,8 +35,8 @@ const PAUSE_MS_MAX = 60_000
 const DIAL_MS = 10_000
 /** Discovered peers that wait to be dialled. */
 const CANDIDATES_MAX = 256
-/** Whose card is held, dialled at once. */
-const KNOWN_AT_ONCE = 8
+/** Of each kind that is dialled in one look. Who does not answer takes all of its time, and so nobody waits for more of them. */
+const DIALS_AT_ONCE = 8
 /** Who has a card and does not answer is tried again after this. */
 const AWAY_MS = 30_000
 
@@ -48,9 +49,8 @@ export function keepConnected({ entries }: ConnectOptions, deps: ConnectDeps): U
   let failures = 0
 
   const dial = async (target: () => Parameters<Host['dial']>[0]): Promise<boolean> => {
-    const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(DIAL_MS)])
     try {
-      await host.dial(target(), { signal })
+      await within({ clock, ms: DIAL_MS, signal: stopped.signal }, (opts) => host.dial(target(), opts))
       return true
     } catch {
       return false
@@ -74,11 +74,11 @@ export function keepConnected({ entries }: ConnectOptions, deps: ConnectDeps): U
     await Promise.all(nextKnown(acquaintances.known()).map((peer) => dial(() => targetOf(peer).addresses)))
   }
   const dialCandidates = async (): Promise<void> => {
-    for (const [id, peer] of candidates) {
-      if (!isShort() || stopped.signal.aborted) return
-      candidates.delete(id)
-      if (host.getConnections(peer).length === 0) await dial(() => peer)
-    }
+    if (!isShort()) return
+    const turn = [...candidates].slice(0, DIALS_AT_ONCE)
+    for (const [id] of turn) candidates.delete(id)
+    const unmet = turn.filter(([, peer]) => host.getConnections(peer).length === 0)
+    await Promise.all(unmet.map(([, peer]) => dial(() => peer)))
   }
   const discovered = ({ detail: { id } }: CustomEvent<PeerInfo>): void => {
     if (id.equals(host.peerId) || candidates.size >= CANDIDATES_MAX) return
@@ -103,23 +103,30 @@ export function keepConnected({ entries }: ConnectOptions, deps: ConnectDeps): U
 }
 
 /**
- * Those to dial now: not connected, and not tried a moment ago. In an order of our own, or everybody would dial the same
- * few; by hash, because then all of these orders together make a graph that hangs together.
+ * Those to dial now: not connected, and not tried a moment ago; who was not tried for longest comes first, so that everybody's
+ * turn comes however many are away. Among equals in an order of our own, or everybody would dial the same few; by hash,
+ * because then all of these orders together make a graph that hangs together.
  */
 function createRounds(host: Host, clock: Clock): (known: readonly PeerAddress[]) => readonly PeerAddress[] {
   const triedMs = new Map<string, number>()
   const own = host.peerId.toString()
-  const connected = (): ReadonlySet<string> => new Set(host.getPeers().map(String))
+  const lastMs = ({ peerId }: PeerAddress): number => triedMs.get(peerId) ?? Number.NEGATIVE_INFINITY
   return (known) => {
     const nowMs = clock.now()
-    for (const [peerId, atMs] of triedMs) if (nowMs - atMs >= AWAY_MS) triedMs.delete(peerId)
-    const here = connected()
+    const names = new Set(known.map(({ peerId }) => peerId))
+    for (const peerId of triedMs.keys()) if (!names.has(peerId)) triedMs.delete(peerId)
+    const here = new Set(host.getPeers().map(String))
     const due = known.filter(
-      ({ peerId, addresses }) => addresses.length > 0 && peerId !== own && !here.has(peerId) && !triedMs.has(peerId),
+      (peer) =>
+        peer.addresses.length > 0 && peer.peerId !== own && !here.has(peer.peerId) && nowMs - lastMs(peer) >= AWAY_MS,
     )
     const order = new Map(due.map(({ peerId }) => [peerId, hash('sha256', own + peerId)]))
-    const sorted = due.toSorted((a, b) => compareText(order.get(a.peerId) ?? '', order.get(b.peerId) ?? ''))
-    const turn = sorted.slice(0, KNOWN_AT_ONCE)
+    const turn = due
+      .toSorted(
+        (a, b) =>
+          compareNumber(lastMs(a), lastMs(b)) || compareText(order.get(a.peerId) ?? '', order.get(b.peerId) ?? ''),
+      )
+      .slice(0, DIALS_AT_ONCE)
     for (const { peerId } of turn) triedMs.set(peerId, nowMs)
     return turn
   }

@@ -7,31 +7,37 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Clock, Log } from '../ports.ts'
-import { openCard } from '../protocol/peer-card.ts'
+import type { Network } from '../protocol/constitution.ts'
+import { type OpenedCard, openCard } from '../protocol/peer-card.ts'
 import { Flaw } from '../protocol/schema.ts'
+import { utf8 } from '../util/bytes.ts'
 import type { HeldCard } from './directory.ts'
 import { CARDS_HELD_MAX } from './limits.ts'
 import { isMissing, writeWhole } from './store/disk-file.ts'
 
 export type DirectoryFile = {
-  /** What was in it. */
-  readonly entries: readonly HeldCard[]
+  /** What was in it: nobody has judged it. */
+  readonly entries: readonly ReadCard[]
   readonly changed: () => void
   /** Writes what has changed, and no more afterwards. */
   readonly close: () => Promise<void>
 }
+export type ReadCard = Pick<HeldCard, 'bytes' | 'until'> & { readonly opened: OpenedCard }
 type FileDeps = {
+  readonly network: Network
   readonly clock: Clock
   readonly log: Log
   readonly read: () => Iterable<HeldCard>
 }
+/** Of one network alone: blocks of another chain would make no sense here. */
+type Content = Network & { readonly cards: readonly Line[] }
 type Line = { readonly until: number; readonly card: string }
 
 /** Cards come in crowds when a cycle begins. */
 const PAUSE_MS = 1_000
 
-export async function openDirectoryFile(path: string, { clock, log, read }: FileDeps): Promise<DirectoryFile> {
-  const entries = await readEntries(path).catch((error: unknown) => {
+export async function openDirectoryFile(path: string, { network, clock, log, read }: FileDeps): Promise<DirectoryFile> {
+  const entries = await readEntries(path, network).catch((error: unknown) => {
     log.warn('the cards of an earlier run cannot be read', { path, why: String(error) })
     return []
   })
@@ -40,8 +46,9 @@ export async function openDirectoryFile(path: string, { clock, log, read }: File
   let writing = Promise.resolve()
   const write = (): void => {
     timer = null
-    const lines = [...read()].map(({ until, bytes }) => ({ until, card: Buffer.from(bytes).toString('base64') }))
-    const bytes = new TextEncoder().encode(JSON.stringify(lines))
+    const cards = [...read()].map(({ until, bytes }) => ({ until, card: Buffer.from(bytes).toString('base64') }))
+    const content: Content = { genesis: network.genesis, constitution: network.constitution, cards }
+    const bytes = utf8(JSON.stringify(content))
     writing = writing
       .then(() => mkdir(dirname(path), { recursive: true }))
       .then(() => writeWhole(path, `${path}.new`, bytes, true))
@@ -63,17 +70,20 @@ export async function openDirectoryFile(path: string, { clock, log, read }: File
   }
 }
 
-async function readEntries(path: string): Promise<readonly HeldCard[]> {
+async function readEntries(path: string, network: Network): Promise<readonly ReadCard[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (isMissing(error)) return '[]'
+    if (isMissing(error)) return null
     throw error
   })
-  const lines: unknown = JSON.parse(text)
-  if (!Array.isArray(lines)) throw new Error('it is no list of cards')
-  return lines.slice(0, CARDS_HELD_MAX).map((line: Partial<Line> | null) => {
+  if (text === null) return []
+  const { genesis, constitution, cards }: Partial<Content> = JSON.parse(text) ?? {}
+  if (!Array.isArray(cards)) throw new Error('it is no list of cards')
+  const isOurs = genesis === network.genesis && constitution === network.constitution
+  if (!isOurs) throw new Error('they are of another network')
+  return cards.slice(0, CARDS_HELD_MAX).map((line: Partial<Line> | null) => {
     const bytes = new Uint8Array(Buffer.from(String(line?.card), 'base64'))
     const opened = openCard(bytes)
     if (opened instanceof Flaw || !Number.isSafeInteger(line?.until)) throw new Error('it holds what is no card')
-    return { hotkey: opened.envelope.hotkey, card: opened.card, bytes, until: Number(line?.until) }
+    return { opened, bytes, until: Number(line?.until) }
   })
 }

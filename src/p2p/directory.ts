@@ -45,6 +45,8 @@ export type Directory = {
   readonly peerOf: (hotkey: string) => PeerAddress | null
   /** Whose peer this is, by a card that counts and of a hotkey that is registered. */
   readonly hotkeyOf: (peerId: string) => string | null
+  /** Of the newest card of a hotkey that is remembered, whether it counts or not. */
+  readonly sequenceOf: (hotkey: string) => number | null
   /** Everybody with a card that counts. */
   readonly peers: () => readonly PeerAddress[]
   readonly close: () => Promise<void>
@@ -63,8 +65,24 @@ export async function openDirectory(
   { census, verify, clock, log }: DirectoryDeps,
 ): Promise<Directory> {
   const shelf = createShelf(census)
-  const file = path === null ? null : await openDirectoryFile(path, { clock, log, read: shelf.all })
-  for (const entry of file?.entries ?? []) shelf.put(entry)
+  const rules = {
+    network,
+    cardBlocksMax,
+    privateAllowed,
+    verify,
+    cards: { get: (hotkey: string) => shelf.lastOf(hotkey)?.card },
+    cardsHeard: new Map(), // nothing is passed on from here
+  }
+  const file = path === null ? null : await openDirectoryFile(path, { network, clock, log, read: shelf.all })
+  for (const { opened, bytes, until } of file?.entries ?? []) {
+    const { envelope, card } = opened
+    const block = census.block()
+    if (until < block) continue
+    // What has ended still keeps older cards out, and who has left may come back.
+    const view = { ...rules, block: Math.min(block, card.expires), registered: EVERYBODY }
+    if (judgeOpenedCard(view, opened).kind !== 'accept') continue
+    shelf.put({ hotkey: envelope.hotkey, card, bytes, until: Math.min(until, block + cardBlocksMax) })
+  }
   const keep = ({ envelope: { hotkey }, card }: OpenedCard, bytes: Uint8Array): Verdict => {
     const isKept = shelf.put({ hotkey, card, bytes: bytes.slice(), until: census.block() + cardBlocksMax })
     if (!isKept) return ignore('CARD_TOO_MANY')
@@ -85,31 +103,21 @@ export async function openDirectory(
       const { hotkey } = opened.envelope
       const before = shelf.lastOf(hotkey)
       if (before !== null && shelf.counts(before) && equalBytes(before.bytes, bytes)) return ignore('KNOWN')
-      const view = {
-        network,
-        block: census.block(),
-        cardBlocksMax,
-        privateAllowed,
-        verify,
-        registered: census.registered(),
-        cards: new Map(before === null ? [] : [[hotkey, before.card]]),
-        cardsHeard: new Map(), // nothing is passed on from here
-      }
-      const verdict = judgeOpenedCard(view, opened)
+      const verdict = judgeOpenedCard({ ...rules, block: census.block(), registered: census.registered() }, opened)
       return verdict.kind === 'accept' ? keep(opened, bytes) : verdict
     },
     peerOf: (hotkey) => {
       const entry = shelf.lastOf(hotkey)
       return entry !== null && shelf.counts(entry) ? addressOf(entry) : null
     },
-    hotkeyOf: (peerId) => {
-      const entry = shelf.ofPeer(peerId)
-      return entry !== null && shelf.counts(entry) ? entry.hotkey : null
-    },
+    hotkeyOf: (peerId) => shelf.ofPeer(peerId).find(shelf.counts)?.hotkey ?? null,
+    sequenceOf: (hotkey) => shelf.lastOf(hotkey)?.card.sequence ?? null,
     peers: () => [...shelf.all()].filter(shelf.counts).map(addressOf),
     close: async () => file?.close(),
   }
 }
+
+const EVERYBODY = { has: () => true }
 
 const addressOf = ({ card: { peerId, addresses } }: HeldCard): PeerAddress => ({ peerId, addresses })
 
@@ -119,18 +127,20 @@ type Shelf = {
   readonly all: () => Iterable<HeldCard>
   /** What is still remembered of a hotkey. */
   readonly lastOf: (hotkey: string) => HeldCard | null
-  readonly ofPeer: (peerId: string) => HeldCard | null
+  /** More than one where several hotkeys name one peer. */
+  readonly ofPeer: (peerId: string) => readonly HeldCard[]
   /** Whether it is alive, and of somebody who is registered. */
   readonly counts: (entry: HeldCard) => boolean
 }
 
 function createShelf(census: Census): Shelf {
   const held = new Map<string, HeldCard>()
-  const hotkeys = new Map<string, string>()
+  const byPeer = new Map<string, Map<string, HeldCard>>()
   const remove = (hotkey: string): void => {
-    const peerId = held.get(hotkey)?.card.peerId
+    const peerId = held.get(hotkey)?.card.peerId ?? ''
     held.delete(hotkey)
-    if (peerId !== undefined && hotkeys.get(peerId) === hotkey) hotkeys.delete(peerId)
+    byPeer.get(peerId)?.delete(hotkey)
+    if (byPeer.get(peerId)?.size === 0) byPeer.delete(peerId)
   }
   /** Who has left the subnet cannot bring a card back, so their room is taken when there is no other. */
   const makeRoom = (): void => {
@@ -143,7 +153,8 @@ function createShelf(census: Census): Shelf {
       if (!held.has(entry.hotkey) && held.size >= CARDS_HELD_MAX) return false
       remove(entry.hotkey)
       held.set(entry.hotkey, entry)
-      hotkeys.set(entry.card.peerId, entry.hotkey)
+      const { peerId } = entry.card
+      byPeer.set(peerId, (byPeer.get(peerId) ?? new Map()).set(entry.hotkey, entry))
       return true
     },
     all: () => held.values(),
@@ -151,7 +162,7 @@ function createShelf(census: Census): Shelf {
       const entry = held.get(hotkey)
       return entry !== undefined && entry.until >= census.block() ? entry : null
     },
-    ofPeer: (peerId) => held.get(hotkeys.get(peerId) ?? '') ?? null,
+    ofPeer: (peerId) => [...(byPeer.get(peerId)?.values() ?? [])],
     counts: ({ hotkey, card }) => card.expires >= census.block() && census.registered().has(hotkey),
   }
 }

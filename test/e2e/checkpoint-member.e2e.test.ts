@@ -12,6 +12,8 @@ let stage: Stage
 let dev: DevChain
 /** What every command here is told besides. */
 let subnet: readonly string[]
+/** The hash of the chain's first block. */
+let genesis: string
 /** A wallet with one hotkey in the subnet and one outside. */
 let wallet: readonly string[]
 
@@ -27,7 +29,7 @@ beforeEach(async () => {
   const neurons = [{ coldkey: hotkey, hotkey }]
   dev = await createSubnetChain([], { blockMs: 250, subnets: [{ netuid: NETUID, owner, neurons, tempo: 8 }] })
   const client = await connect(dev, null, 250)
-  const genesis = await client.hashOf(0, { signal: new AbortController().signal })
+  genesis = await client.hashOf(0, { signal: new AbortController().signal })
   client.stop()
   const rules = { ...constitution, chain: { ...constitution.chain, genesis, netuid: NETUID } }
   writeFileSync(stage.path('subnet.json'), JSON.stringify(rules))
@@ -70,4 +72,8 @@ test('what does not fit together is said before anything is served', async () =>
   )
   const other = ['--subnet', 'other.json', '--network', dev.url]
   expect(await serve('--admit', 'metagraph', ...other)).toEqual([3, 'CHAIN_FOREIGN'])
+  const unknown = { ...constitution, chain: { ...constitution.chain, genesis, netuid: NETUID + 41 } }
+  writeFileSync(path('unknown.json'), JSON.stringify(unknown))
+  const missing = ['--subnet', 'unknown.json', '--network', dev.url]
+  expect(await serve('--admit', 'metagraph', ...missing)).toEqual([3, 'SUBNET_UNKNOWN'])
 })

@@ -12,6 +12,7 @@ import {
   createCensus,
   createDirectory,
   keyOf,
+  network,
   PUBLIC,
   peerOf,
   SILENT,
@@ -67,6 +68,19 @@ describe('what a card says', () => {
     directory.take(cardBytes(alice, { sequence: 2, peer: carol }))
     expect([directory.hotkeyOf(peerOf(alice)), directory.hotkeyOf(peerOf(carol))]).toEqual([null, alice.hotkey])
   })
+
+  test('two hotkeys may have one peer, and it is known while either of them counts', async () => {
+    const census = createCensus(alice, bob)
+    const { directory } = await createDirectory(census)
+    directory.take(cardBytes(alice))
+    directory.take(cardBytes(bob, { peer: alice }))
+    census.members.delete(bob.hotkey)
+    expect(directory.hotkeyOf(peerOf(alice))).toBe(alice.hotkey)
+    census.members = new Set([bob.hotkey])
+    expect(directory.hotkeyOf(peerOf(alice))).toBe(bob.hotkey)
+    directory.take(cardBytes(bob, { sequence: 2 }))
+    expect([directory.hotkeyOf(peerOf(alice)), directory.hotkeyOf(peerOf(bob))]).toEqual([null, bob.hotkey])
+  })
 })
 
 test.each<[string, Uint8Array, string]>([
@@ -98,6 +112,19 @@ describe('an older card never takes the place of a newer one', () => {
     census.at = BLOCK + 150
     expect(codeOf(directory.take(old))).toBe('CARD_SUPERSEDED')
     expect(codeOf(directory.take(cardBytes(alice, { sequence: 3, expires: BLOCK + 200 })))).toBe('accept')
+  })
+
+  test('whatever way it comes', async () => {
+    const { directory } = await createDirectory(createCensus(alice))
+    const moved = cardBytes(alice, { sequence: 2, addresses: ['/ip4/8.8.8.8/tcp/1'] })
+    expect(codeOf(directory.take(moved))).toBe('accept')
+    directory.file(old)
+    directory.file(cardBytes(alice, { sequence: 2 }))
+    expect(directory.peerOf(alice.hotkey)?.addresses).toEqual(['/ip4/8.8.8.8/tcp/1'])
+    expect(directory.sequenceOf(alice.hotkey)).toBe(2)
+    directory.file(cardBytes(alice, { sequence: 3 }))
+    expect(directory.peerOf(alice.hotkey)?.addresses).toEqual([PUBLIC])
+    expect(directory.sequenceOf(alice.hotkey)).toBe(3)
   })
 
   test('and when nothing can be alive any more that was signed before, it is forgotten', async () => {
@@ -137,20 +164,64 @@ describe('an older card never takes the place of a newer one', () => {
     await directory.close()
   })
 
-  test.each(['', '{}', '[{"until":1}]', '[{"until":"x","card":"aa"}]', '[null]'])(
-    'a file that cannot be read (%s) is told, and the host starts without it',
-    async (text) => {
-      const path = join(freshDir(), 'cards.json')
-      writeFileSync(path, text)
-      const told: string[] = []
-      const log = { ...SILENT, warn: (message: string) => void told.push(message) }
-      const { directory } = await createDirectory(createCensus(alice), { path, log })
-      expect(told).toEqual(['the cards of an earlier run cannot be read'])
-      expect(codeOf(directory.take(newer))).toBe('accept')
-      await directory.close()
-      expect((await createDirectory(createCensus(alice), { path })).directory.peers()).toHaveLength(1)
-    },
-  )
+  const fileOf = (...cards: readonly unknown[]): string => JSON.stringify({ ...network, cards })
+  const lineOf = (card: Uint8Array, until: unknown = BLOCK + CARD_BLOCKS) => ({
+    until,
+    card: Buffer.from(card).toString('base64'),
+  })
+  const readBack = async (text: string) => {
+    const path = join(freshDir(), 'cards.json')
+    writeFileSync(path, text)
+    const census = createCensus(alice, bob)
+    return { ...(await createDirectory(census, { path, privateAllowed: false })), census }
+  }
+
+  test('what is read is judged again: a file is no proof', async () => {
+    const forged = cardBytes({ ...carol, hotkey: bob.hotkey })
+    const home = cardBytes(bob, { addresses: ['/ip4/10.0.0.1/tcp/1'] })
+    const foreign = cardBytes(bob, { expires: BLOCK + CARD_BLOCKS + 1 })
+    for (const bad of [forged, home, foreign]) {
+      const { directory } = await readBack(fileOf(lineOf(bad), lineOf(newer)))
+      expect(directory.peers()).toEqual([{ peerId: peerOf(alice), addresses: [PUBLIC] }])
+      expect(directory.sequenceOf(bob.hotkey)).toBe(null)
+    }
+    const { directory, census } = await readBack(fileOf(lineOf(newer, BLOCK + 10 * CARD_BLOCKS)))
+    census.at = BLOCK + CARD_BLOCKS + 1
+    expect(directory.sequenceOf(alice.hotkey)).toBe(null)
+  })
+
+  test('also by a card that had ended before the restart, or whose hotkey is away', async () => {
+    const ended = cardBytes(alice, { sequence: 2, expires: BLOCK - 1 })
+    const away = cardBytes(carol, { sequence: 2 })
+    const { directory, census } = await readBack(fileOf(lineOf(ended), lineOf(away)))
+    expect(directory.peers()).toEqual([])
+    expect(codeOf(directory.take(old))).toBe('CARD_SUPERSEDED')
+    census.members.add(carol.hotkey)
+    expect(directory.hotkeyOf(peerOf(carol))).toBe(carol.hotkey)
+  })
+
+  test.each([
+    ['nothing', ''],
+    ['something else', '{}'],
+    ['null', 'null'],
+    ['a list without a name', '[]'],
+    ['of another chain', JSON.stringify({ ...network, genesis: '11'.repeat(32), cards: [lineOf(newer)] })],
+    ['of no constitution', JSON.stringify({ genesis: network.genesis, cards: [lineOf(newer)] })],
+    ['no card', fileOf({ until: 1 })],
+    ['a bad card', fileOf({ until: 1, card: 'aa' })],
+    ['a bad block', fileOf(lineOf(newer, 'x'))],
+    ['a null', fileOf(null)],
+  ])('a file that cannot be read (%s) is told, and the host starts without it', async (_, text) => {
+    const path = join(freshDir(), 'cards.json')
+    writeFileSync(path, text)
+    const told: string[] = []
+    const log = { ...SILENT, warn: (message: string) => void told.push(message) }
+    const { directory } = await createDirectory(createCensus(alice), { path, log })
+    expect(told).toEqual(['the cards of an earlier run cannot be read'])
+    expect(codeOf(directory.take(newer))).toBe('accept')
+    await directory.close()
+    expect((await createDirectory(createCensus(alice), { path })).directory.peers()).toHaveLength(1)
+  })
 })
 
 test('cards of thousands of hotkeys are not held, and who has left makes room', async () => {

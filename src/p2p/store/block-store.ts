@@ -91,7 +91,8 @@ export class Part implements BlockStore {
     this.#deps.holds.note(key)
     await this.#exclusively(key, async () => {
       if (this.#index.has(key) && (await this.#mend(key)) !== null) return
-      await this.#deps.budget.spend(bytes.length, () => this.#shelf.write(cid, bytes, durable))
+      const write = () => this.#shelf.write(cid, bytes, durable)
+      await this.#deps.budget.spend(bytes.length, write, this.#shelf.freeBytes)
       this.#enter(key, bytes.length)
     })
   }

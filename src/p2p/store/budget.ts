@@ -16,13 +16,15 @@ export type Budget = {
   /** Counts what lies there already, or was moved here. */
   count(bytes: number): void
   release(bytes: number): void
-  /** Runs the write when there is room for it. Throws DISK_QUOTA otherwise, and when the disk says so itself. */
-  spend(bytes: number, write: () => Promise<void>): Promise<void>
+  /**
+   * Runs the write when there is room for it, also on the disk that it goes to, where that is one of this machine. Throws
+   * DISK_QUOTA otherwise, and when the disk says so itself.
+   */
+  spend(bytes: number, write: () => Promise<void>, freeBytes?: () => Promise<number>): Promise<void>
   usedBytes(): number
 }
 
-export function createBudget(options: BudgetOptions, freeBytes: () => Promise<number>): Budget {
-  const { quotaBytes, freeBytesMin } = options
+export function createBudget({ quotaBytes, freeBytesMin }: BudgetOptions): Budget {
   let used = 0
   /** Promised to writes whose bytes the disk may not have counted yet. */
   let pending = 0
@@ -45,7 +47,7 @@ export function createBudget(options: BudgetOptions, freeBytes: () => Promise<nu
       used -= bytes
     },
     usedBytes: () => used,
-    spend: async (bytes, write) => {
+    spend: async (bytes, write, freeBytes = async () => Number.POSITIVE_INFINITY) => {
       if (used + bytes > quotaBytes) throw refused(`${bytes} bytes more would pass the limit`)
       used += bytes
       pending += bytes

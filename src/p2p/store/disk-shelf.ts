@@ -4,7 +4,7 @@
  * read has 700), never forces one to the disk, and gives two writers of a block the same temporary file.
  */
 import { mkdirSync, rmSync } from 'node:fs'
-import { readdir, rename, stat, unlink } from 'node:fs/promises'
+import { readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { NextToLast } from 'blockstore-fs/sharding'
 import { base32upper } from 'multiformats/bases/base32'
@@ -20,8 +20,16 @@ import type { Shelf, Shelved } from './shelf.ts'
 const SHA2_256 = 0x12
 const FRESH = 'fresh'
 
-/** Only one process may have the directory open: it clears away what another one is about to write. */
-export function openDiskShelf(dir: string): Shelf & { path(cid: CID): string } {
+async function freeBytesOf(dir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dir)
+  return bavail * bsize
+}
+
+/**
+ * Only one process may have the directory open: it clears away what another one is about to write. `freeBytes` is instead of
+ * asking the disk.
+ */
+export function openDiskShelf(dir: string, freeBytes = () => freeBytesOf(dir)): Shelf & { path(cid: CID): string } {
   const sharding = new NextToLast()
   const fresh = join(dir, FRESH)
   const directories = new Set<string>()
@@ -48,6 +56,7 @@ export function openDiskShelf(dir: string): Shelf & { path(cid: CID): string } {
   }
   return {
     path,
+    freeBytes: () => onDisk(dir, freeBytes),
     read: async (cid) => {
       const bytes = await onDisk(dir, () => readWhole(path(cid), BLOCK_BYTES_MAX).catch(absence))
       return bytes === 'absent' ? null : (bytes ?? 'unreadable')

@@ -20,6 +20,8 @@ export type Shelf = {
   /** Every block and its length; what is no block is passed over. */
   list(): AsyncIterable<Shelved>
   sync(): Promise<void>
+  /** Of the disk that it fills, where it fills one of this machine. */
+  freeBytes?(): Promise<number>
   /** The file of a block, where blocks are files. */
   path?(cid: CID): string
 }

@@ -7,7 +7,6 @@
  * One process has the directory at a time; whoever opens it sees to that (`lock`). With a bucket, `open/` and `pins.json`
  * are there instead, so that another machine finds all of it; what is withheld is never where others may read.
  */
-import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CID } from 'multiformats/cid'
 import { NodeError } from '../../errors.ts'
@@ -93,24 +92,24 @@ export async function openStore({ dir, s3, ...options }: StoreOptions, deps: Sto
     for (const end of ends.splice(0).reverse()) await end()
   }
   try {
-    const sealed = await openDirectory(dir, 'sealed')
+    const sealed = await openDirectory(dir, 'sealed', deps.freeBytes)
     if (s3 !== undefined) {
       const remote = (await loadBuckets()).openBucket(s3)
       ends.push(async () => remote.close())
       const place = { shelves: { open: remote.shelf('open'), sealed }, pinFile: remote.pinFile }
-      return await createStore(place, options, { ...UNBOUNDED, ...deps }, close)
+      return await createStore(place, options, deps, close)
     }
-    const shelves = { open: await openDirectory(dir, 'open'), sealed }
+    const shelves = { open: await openDirectory(dir, 'open', deps.freeBytes), sealed }
     const place = { shelves, pinFile: createPinFile(join(dir, 'pins.json')) }
-    const asked = { freeBytes: () => freeBytesOf(dir), ...deps }
-    return await onDisk(dir, () => createStore(place, options, asked, close))
+    return await onDisk(dir, () => createStore(place, options, deps, close))
   } catch (error) {
     await close()
     throw error
   }
 }
 
-const openDirectory = (dir: string, name: string) => onDisk(dir, () => openDiskShelf(join(dir, name)))
+const openDirectory = (dir: string, name: string, freeBytes: StoreDeps['freeBytes']) =>
+  onDisk(dir, () => openDiskShelf(join(dir, name), freeBytes))
 
 /** The packages behind it are larger than all of ours, and few need them. */
 async function loadBuckets(): Promise<typeof import('./s3-shelf.ts')> {
@@ -127,19 +126,11 @@ async function loadBuckets(): Promise<typeof import('./s3-shelf.ts')> {
   }
 }
 
-/** No file system to ask. */
-const UNBOUNDED = { freeBytes: async () => Number.POSITIVE_INFINITY }
-
 /** The same in memory, for tests and benches. */
 export function openMemoryStore(options: BudgetOptions, deps: StoreDeps): Promise<Store> {
   const shelves = { open: createMemoryShelf(), sealed: createMemoryShelf() }
   const place = { shelves, pinFile: createMemoryPinFile() }
-  return createStore(place, options, { ...UNBOUNDED, ...deps })
-}
-
-async function freeBytesOf(dir: string): Promise<number> {
-  const { bavail, bsize } = await statfs(dir)
-  return bavail * bsize
+  return createStore(place, options, deps)
 }
 
 type Place = {
@@ -150,7 +141,7 @@ type Place = {
 async function createStore(
   { shelves, pinFile }: Place,
   options: BudgetOptions,
-  deps: StoreDeps & { readonly freeBytes: () => Promise<number> },
+  deps: StoreDeps,
   unlock: () => Promise<void> = async () => {},
 ): Promise<Store> {
   const { log } = deps
@@ -158,7 +149,7 @@ async function createStore(
     log.error('a block was damaged on disk and is removed', damage)
     deps.onDamaged?.(damage)
   }
-  const budget = createBudget(options, deps.freeBytes)
+  const budget = createBudget(options)
   const holds = createHolds()
   const vault = await openVault(shelves, { budget, holds, onDamaged })
   return {

@@ -22,8 +22,7 @@ const signal = never
 const bytes = utf8('a block')
 const cid = cidOfBlock(RAW, bytes)
 
-const createPlenty = (quotaBytes = 1_000_000_000) =>
-  createBudget({ quotaBytes, freeBytesMin: 0 }, async () => Number.POSITIVE_INFINITY)
+const createPlenty = (quotaBytes = 1_000_000_000) => createBudget({ quotaBytes, freeBytesMin: 0 })
 
 const openWith = async (shelf: Shelf, budget = createPlenty()) => {
   const damages: Damage[] = []

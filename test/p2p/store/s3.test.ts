@@ -134,6 +134,15 @@ describe('a store in a bucket', () => {
     await two.close()
   })
 
+  test('keeps free of the disk here what others need, and asks nothing of the bucket', async () => {
+    const options = { ...plenty, freeBytesMin: 2 ** 60, dir: freshDir(), s3: freshPlace() }
+    const store = await openStore(options, { log: silent })
+    const put = (withheld: boolean) => store.put(bytes, { codec: 'raw', withheld, signal })
+    await expectCode(put(true), 'DISK_QUOTA')
+    expect(await put(false)).toEqual(cid)
+    await store.close()
+  })
+
   test('says what is wrong: no such bucket, a wrong key, nobody there, damaged pins', async () => {
     const place = freshPlace()
     await expect(open({ ...place, bucket: 'nobodys' })).rejects.toMatchObject({
