@@ -4,13 +4,13 @@
  * It speaks two languages: our pull protocol, and the bitswap of every other IPFS software. No gossip, no table of peers:
  * whom it does not know by address it never meets.
  */
-import { withBitswap } from '@helia/bitswap'
 import type { Identify } from '@libp2p/identify'
 import type { Libp2p } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ServiceFactoryMap } from 'libp2p'
 import type { Clock, Log } from '../ports.ts'
+import { startBitswap } from './bitswap-serve.ts'
 import { selfOf } from './gossip.ts'
 import { type HostOptions, hostConfig, startLibp2p } from './host.ts'
 import { type Members, showCard } from './members.ts'
@@ -55,7 +55,7 @@ export async function startPublicPeer(
   const pull = createPull({ ...deps, libp2p: host, store: store.blocks })
   const server = await servePull({ ...deps, libp2p: host, store: store.blocks })
   const helia = Object.assign(store.createHelia(), { libp2p: host })
-  await withBitswap(helia).start()
+  await startBitswap(helia, deps.clock)
   return {
     host,
     pull,

@@ -1,4 +1,5 @@
 /** The checkpoint commands as real processes, and other IPFS software in place of one of them. */
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +17,7 @@ import { createHeliaLight } from 'helia'
 import { fixedSize } from 'ipfs-unixfs-importer/chunker'
 import { CID } from 'multiformats/cid'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createStage, MIB, type Stage, sha256Of, until } from './checkpoint-stage.ts'
+import { addressIn, createStage, MIB, type Stage, sha256Of, until } from './checkpoint-stage.ts'
 
 let stage: Stage
 let others: Other[]
@@ -142,6 +143,21 @@ test('other IPFS software fetches ours by its CID', async () => {
   const hash = createHash('sha256')
   for await (const part of unixfs(other).cat(CID.parse(added.cid))) hash.update(part)
   expect(hash.digest('hex')).toBe(added.sha256)
+})
+
+test('what other IPFS software fetches is not held in memory', async () => {
+  const { path, start, run, makeFile } = stage
+  const { last: added } = await run('add', makeFile('f.bin', 256 * MIB), '--dir', path('a'))
+  const { child, out } = start('serve', '--dir', path('a'), '--listen', '/ip4/127.0.0.1/tcp/0')
+  await until(() => out().includes('\n'))
+  const heldBytes = () => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(child.pid)])) * 1024
+  const idleBytes = heldBytes()
+  const other = await createOther()
+  await other.libp2p.dial(multiaddr(addressIn(out())))
+  let bytes = 0
+  for await (const part of unixfs(other).cat(CID.parse(added.cid))) bytes += part.length
+  expect(bytes).toBe(256 * MIB)
+  expect(heldBytes() - idleBytes).toBeLessThan(160 * MIB)
 })
 
 const FORMS = [
