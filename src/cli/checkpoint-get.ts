@@ -10,7 +10,7 @@ import { NodeError } from '../errors.ts'
 import type { Store } from '../p2p/store/index.ts'
 import { fetchCheckpoint } from './checkpoint-fetch.ts'
 import { demandWritable, writeAside } from './checkpoint-file.ts'
-import { cidOf, withStore } from './checkpoint-open.ts'
+import { cidOf, type OpenedStore, withStore } from './checkpoint-open.ts'
 import type { GET_FLAGS } from './checkpoint-table.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
@@ -23,7 +23,7 @@ export async function run(flags: FlagValues<typeof GET_FLAGS>, io: Io, [word = '
   const { out, pin, cycle, json } = flags
   if (out !== undefined) await demandWritable(out)
   const passport = await passportOf(flags, io)
-  const got = await withStore(flags, async ({ store }) => {
+  const work = async ({ store }: OpenedStore) => {
     const bring = () => fetchCheckpoint(store, { cid, from: flags.from, listen: flags.listen, json, passport }, io)
     const fetched = await bring()
     const written = await writeOut(store, cid, { out, io }).catch(async (error) => {
@@ -34,7 +34,8 @@ export async function run(flags: FlagValues<typeof GET_FLAGS>, io: Io, [word = '
     })
     if (pin !== undefined) await store.pin(cid, { name: pin, cycle })
     return { ...fetched, ...written }
-  })
+  }
+  const got = await withStore(flags, work, { json, io })
   if (json) return writeJson(io.stdout, { cid: String(cid), ...got, ...(out === undefined ? {} : { out }) })
   const place = out === undefined ? '' : `${printable(out)}: `
   const share = got.receivedBytes === 0 ? 'all of it was here' : `${bytesText(got.receivedBytes)} received`
