@@ -63,10 +63,17 @@ export async function fetchCheckpoint(store: Store, wanted: Wanted, io: Io): Pro
   if (listen !== '') tellAddresses(peer, wanted, io)
   const beforeBytes = store.usedBytes()
   const progress = createProgress('fetching', io, CLOCK)
+  const isDropped = (id: string): boolean => dropped.some(({ peer: each }) => each === id)
   const onProgress = (state: PullProgress): void =>
-    progress.update({ ...state, sources: peer.host.getPeers().length - dropped.length })
+    progress.update({ ...state, sources: peer.host.getPeers().filter((id) => !isDropped(String(id))).length })
   try {
-    await fetchFrom(peer, await meetAll(peer, named, io), { store, cid, dropped, onProgress, signal: io.signal })
+    await fetchFrom(peer, await meetAll(peer, named, { dropped, io }), {
+      store,
+      cid,
+      dropped,
+      onProgress,
+      signal: io.signal,
+    })
     return { receivedBytes: store.usedBytes() - beforeBytes, dropped }
   } finally {
     progress.end()
@@ -99,7 +106,11 @@ export function sourcesOf(text: string): readonly PeerAddress[] {
 type Met = PeerAddress & { readonly protocols: readonly string[] }
 
 /** Those that answer, and what they speak. */
-async function meetAll(peer: PublicPeer, named: readonly PeerAddress[], io: Io): Promise<readonly Met[]> {
+async function meetAll(
+  peer: PublicPeer,
+  named: readonly PeerAddress[],
+  { dropped, io }: { readonly dropped: Dropped[]; readonly io: Io },
+): Promise<readonly Met[]> {
   const signal = AbortSignal.any([io.signal, AbortSignal.timeout(DIAL_MS)])
   const failures: string[] = []
   const answers = await Promise.all(
@@ -108,6 +119,7 @@ async function meetAll(peer: PublicPeer, named: readonly PeerAddress[], io: Io):
         return { ...source, protocols: await meet(peer.host, source, { signal }) }
       } catch (error) {
         failures.push(error instanceof Error ? error.message : String(error))
+        dropped.push({ peer: source.peerId, misdeed: 'unreachable' })
         return null
       }
     }),
@@ -147,7 +159,9 @@ async function fetchFrom({ pull, helia }: PublicPeer, met: readonly Met[], wante
   const isWorthIt = isForeign ? others.length > 0 : pulled.code === 'BLOB_UNAVAILABLE' && isElsewhere
   if (!isWorthIt) throw pulled
   await fetchOverBitswap(cid, { onProgress, signal }, { helia, store, clock: CLOCK })
-  if (isForeign) dropped.length = 0
+  // Nobody is to blame for a form of another kind.
+  if (isForeign)
+    dropped.splice(0, Number.POSITIVE_INFINITY, ...dropped.filter(({ misdeed }) => misdeed === 'unreachable'))
 }
 
 const failureOf = (work: Promise<void>): Promise<NodeError | null> =>
