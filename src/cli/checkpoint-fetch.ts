@@ -2,8 +2,10 @@
  * Brings a checkpoint into the store from peers that were named: over our protocol from all who speak it, and over bitswap
  * from other IPFS software, which may have cut the file in another form.
  */
+import { join } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
+import { openPeerKey } from '../chain/peer-key.ts'
 import { NodeError } from '../errors.ts'
 import { OPEN_TO_ALL } from '../p2p/admission.ts'
 import { fetchOverBitswap } from '../p2p/bitswap.ts'
@@ -25,6 +27,8 @@ export type Wanted = {
   readonly from: string
   /** Where others who fetch the same find what is here already. Likewise; empty for nowhere. */
   readonly listen: string
+  /** Of the store. Who serves meanwhile is the same peer the next time, as `serve` is. */
+  readonly dir: string
   readonly json: boolean
   /** Who fetches, for peers that serve members of a subnet alone. */
   readonly passport: Passport | null
@@ -37,7 +41,7 @@ const DIAL_MS = 15_000
 const BITSWAP = '/ipfs/bitswap/1.2.0'
 
 export async function fetchCheckpoint(store: Store, wanted: Wanted, io: Io): Promise<Fetched> {
-  const { cid, from, listen, passport } = wanted
+  const { cid, from, listen, dir, passport } = wanted
   const named = sourcesOf(from)
   if (await store.has(cid)) return { receivedBytes: 0, dropped: [] }
   if (named.length === 0) {
@@ -48,10 +52,11 @@ export async function fetchCheckpoint(store: Store, wanted: Wanted, io: Io): Pro
       data: { cid: String(cid) },
     })
   }
+  const stranger = listen === '' ? RANDOM.bytes(SECRET_BYTES) : (await openPeerKey(join(dir, 'peer.key'))).secret
   const dropped: Dropped[] = []
   const peer = await startPublicPeer(
     {
-      secret: passport?.secret ?? RANDOM.bytes(SECRET_BYTES),
+      secret: passport?.secret ?? stranger,
       ...(passport === null ? {} : { card: passport.card }),
       listen: listOf(listen),
       announce: [],

@@ -20,15 +20,15 @@ import { CLOCK } from './system.ts'
 
 export async function run(flags: FlagValues<typeof GET_FLAGS>, io: Io, [word = '']: readonly string[]): Promise<void> {
   const cid = cidOf(word)
-  const { out, pin, cycle, json } = flags
+  const { out, pin, cycle, json, from, listen, dir } = flags
   if (out !== undefined) await demandWritable(out)
   const passport = await passportOf(flags, io)
   const work = async ({ store }: OpenedStore) => {
-    const bring = () => fetchCheckpoint(store, { cid, from: flags.from, listen: flags.listen, json, passport }, io)
+    const bring = () => fetchCheckpoint(store, { cid, from, listen, dir, json, passport }, io)
     const fetched = await bring()
     const written = await writeOut(store, cid, { out, io }).catch(async (error) => {
       // A block that was here is damaged, which shows when it is read: now it is gone, and can be fetched.
-      if (!(error instanceof NodeError && error.code === 'BLOB_UNAVAILABLE') || flags.from === '') throw error
+      if (!(error instanceof NodeError && error.code === 'BLOB_UNAVAILABLE') || from === '') throw error
       const again = await bring()
       return { ...(await writeOut(store, cid, { out, io })), receivedBytes: again.receivedBytes }
     })
