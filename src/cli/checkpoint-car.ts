@@ -1,7 +1,7 @@
 /** `wheelwright checkpoint export` and `import`: CAR files, which carry a checkpoint where no peer can. */
 import { NodeError } from '../errors.ts'
 import { demandWritable, readBytes, sizeOfFile, writeAside } from './checkpoint-file.ts'
-import { cidOf, demandWhole, withKnownStore, withStore } from './checkpoint-open.ts'
+import { cidOf, demandWhole, type OpenedStore, withKnownStore, withStore } from './checkpoint-open.ts'
 import type { EXPORT_FLAGS, PINNED_FLAGS } from './checkpoint-table.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
@@ -23,7 +23,7 @@ export async function exportFile(
   }
   await demandWritable(out)
   let bytes = 0
-  await withKnownStore(choice, async ({ store }) => {
+  const work = async ({ store }: OpenedStore): Promise<void> => {
     await demandWhole(store, cid)
     await writeAside(out, (sink) =>
       store.exportCar(
@@ -35,7 +35,8 @@ export async function exportFile(
         io,
       ),
     )
-  })
+  }
+  await withKnownStore(choice, work, { json, io })
   if (json) return writeJson(io.stdout, { cid: String(cid), out, bytes })
   io.stdout.write(`${printable(out)}: ${bytesText(bytes)}\n`)
 }

@@ -2,8 +2,10 @@
  * Brings a checkpoint into the store from peers that were named: over our protocol from all who speak it, and over bitswap
  * from other IPFS software, which may have cut the file in another form.
  */
+import { join } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
+import { openPeerKey } from '../chain/peer-key.ts'
 import { NodeError } from '../errors.ts'
 import { OPEN_TO_ALL } from '../p2p/admission.ts'
 import { fetchOverBitswap } from '../p2p/bitswap.ts'
@@ -25,6 +27,8 @@ export type Wanted = {
   readonly from: string
   /** Where others who fetch the same find what is here already. Likewise; empty for nowhere. */
   readonly listen: string
+  /** Of the store. Who serves meanwhile is the same peer the next time, as `serve` is. */
+  readonly dir: string
   readonly json: boolean
   /** Who fetches, for peers that serve members of a subnet alone. */
   readonly passport: Passport | null
@@ -37,7 +41,7 @@ const DIAL_MS = 15_000
 const BITSWAP = '/ipfs/bitswap/1.2.0'
 
 export async function fetchCheckpoint(store: Store, wanted: Wanted, io: Io): Promise<Fetched> {
-  const { cid, from, listen, passport } = wanted
+  const { cid, from, listen, dir, passport } = wanted
   const named = sourcesOf(from)
   if (await store.has(cid)) return { receivedBytes: 0, dropped: [] }
   if (named.length === 0) {
@@ -48,10 +52,11 @@ export async function fetchCheckpoint(store: Store, wanted: Wanted, io: Io): Pro
       data: { cid: String(cid) },
     })
   }
+  const stranger = listen === '' ? RANDOM.bytes(SECRET_BYTES) : (await openPeerKey(join(dir, 'peer.key'))).secret
   const dropped: Dropped[] = []
   const peer = await startPublicPeer(
     {
-      secret: passport?.secret ?? RANDOM.bytes(SECRET_BYTES),
+      secret: passport?.secret ?? stranger,
       ...(passport === null ? {} : { card: passport.card }),
       listen: listOf(listen),
       announce: [],
@@ -64,10 +69,17 @@ export async function fetchCheckpoint(store: Store, wanted: Wanted, io: Io): Pro
   if (listen !== '') tellAddresses(peer, wanted, io)
   const beforeBytes = store.usedBytes()
   const progress = createProgress('fetching', io, CLOCK)
+  const isDropped = (id: string): boolean => dropped.some(({ peer: each }) => each === id)
   const onProgress = (state: PullProgress): void =>
-    progress.update({ ...state, sources: peer.host.getPeers().length - dropped.length })
+    progress.update({ ...state, sources: peer.host.getPeers().filter((id) => !isDropped(String(id))).length })
   try {
-    await fetchFrom(peer, await meetAll(peer, named, io), { store, cid, dropped, onProgress, signal: io.signal })
+    await fetchFrom(peer, await meetAll(peer, named, { dropped, io }), {
+      store,
+      cid,
+      dropped,
+      onProgress,
+      signal: io.signal,
+    })
     return { receivedBytes: store.usedBytes() - beforeBytes, dropped }
   } finally {
     progress.end()
@@ -100,7 +112,11 @@ export function sourcesOf(text: string): readonly PeerAddress[] {
 type Met = PeerAddress & { readonly protocols: readonly string[] }
 
 /** Those that answer, and what they speak. */
-async function meetAll(peer: PublicPeer, named: readonly PeerAddress[], io: Io): Promise<readonly Met[]> {
+async function meetAll(
+  peer: PublicPeer,
+  named: readonly PeerAddress[],
+  { dropped, io }: { readonly dropped: Dropped[]; readonly io: Io },
+): Promise<readonly Met[]> {
   const signal = AbortSignal.any([io.signal, AbortSignal.timeout(DIAL_MS)])
   const failures: string[] = []
   const answers = await Promise.all(
@@ -109,6 +125,7 @@ async function meetAll(peer: PublicPeer, named: readonly PeerAddress[], io: Io):
         return { ...source, protocols: await meet(peer.host, source, { signal }) }
       } catch (error) {
         failures.push(error instanceof Error ? error.message : String(error))
+        dropped.push({ peer: source.peerId, misdeed: 'unreachable' })
         return null
       }
     }),
@@ -148,7 +165,9 @@ async function fetchFrom({ pull, helia }: PublicPeer, met: readonly Met[], wante
   const isWorthIt = isForeign ? others.length > 0 : pulled.code === 'BLOB_UNAVAILABLE' && isElsewhere
   if (!isWorthIt) throw pulled
   await fetchOverBitswap(cid, { onProgress, signal }, { helia, store, clock: CLOCK })
-  if (isForeign) dropped.length = 0
+  // Nobody is to blame for a form of another kind.
+  if (isForeign)
+    dropped.splice(0, Number.POSITIVE_INFINITY, ...dropped.filter(({ misdeed }) => misdeed === 'unreachable'))
 }
 
 const failureOf = (work: Promise<void>): Promise<NodeError | null> =>

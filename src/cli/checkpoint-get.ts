@@ -10,7 +10,7 @@ import { NodeError } from '../errors.ts'
 import type { Store } from '../p2p/store/index.ts'
 import { fetchCheckpoint } from './checkpoint-fetch.ts'
 import { demandWritable, writeAside } from './checkpoint-file.ts'
-import { cidOf, withStore } from './checkpoint-open.ts'
+import { cidOf, type OpenedStore, withStore } from './checkpoint-open.ts'
 import type { GET_FLAGS } from './checkpoint-table.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
@@ -20,24 +20,26 @@ import { CLOCK } from './system.ts'
 
 export async function run(flags: FlagValues<typeof GET_FLAGS>, io: Io, [word = '']: readonly string[]): Promise<void> {
   const cid = cidOf(word)
-  const { out, pin, cycle, json } = flags
+  const { out, pin, cycle, json, from, listen, dir } = flags
   if (out !== undefined) await demandWritable(out)
-  const got = await withPassportOf(flags, io, (passport) =>
-    withStore(flags, async ({ store }) => {
-      const bring = (listen: string) => fetchCheckpoint(store, { cid, from: flags.from, listen, json, passport }, io)
-      const fetched = await bring(flags.listen)
+  const got = await withPassportOf(flags, io, (passport) => {
+    const work = async ({ store }: OpenedStore) => {
+      const bring = (listening: string) =>
+        fetchCheckpoint(store, { cid, from, listen: listening, dir, json, passport }, io)
+      const fetched = await bring(listen)
       const written = await writeOut(store, cid, { out, io }).catch(async (error) => {
         // A block that was here is damaged, which shows when it is read: now it is gone, and can be fetched. Whoever was told
-        // where to find this peer would not find the one that fetches it.
-        if (!(error instanceof NodeError && error.code === 'BLOB_UNAVAILABLE') || flags.from === '') throw error
+        // where to find this peer need not hear it twice.
+        if (!(error instanceof NodeError && error.code === 'BLOB_UNAVAILABLE') || from === '') throw error
         const { receivedBytes, dropped } = await bring('')
         const sum = { receivedBytes: fetched.receivedBytes + receivedBytes, dropped: [...fetched.dropped, ...dropped] }
         return { ...(await writeOut(store, cid, { out, io })), ...sum }
       })
       if (pin !== undefined) await store.pin(cid, { name: pin, cycle })
       return { ...fetched, ...written }
-    }),
-  )
+    }
+    return withStore(flags, work, { json, io })
+  })
   if (json) return writeJson(io.stdout, { cid: String(cid), ...got, ...(out === undefined ? {} : { out }) })
   const place = out === undefined ? '' : `${printable(out)}: `
   const share = got.receivedBytes === 0 ? 'all of it was here' : `${bytesText(got.receivedBytes)} received`

@@ -11,10 +11,10 @@ export const ls = (flags: FlagValues<typeof STORE_FLAGS>, io: Io): Promise<void>
     const pins = await store.ls(io)
     const usedBytes = store.usedBytes()
     if (flags.json) return writeJson(io.stdout, { usedBytes, pins })
-    for (const { cid, name, cycle, bytes } of pins) {
-      io.stdout.write(
-        `${printable(name).padEnd(20)} cycle ${String(cycle).padEnd(8)} ${bytesText(bytes).padStart(9)}  ${cid}\n`,
-      )
+    for (const { cid, name, cycle, bytes, isWhole } of pins) {
+      const size = bytesText(bytes).padStart(9)
+      const mark = isWhole ? '' : '  not whole'
+      io.stdout.write(`${printable(name).padEnd(20)} cycle ${String(cycle).padEnd(8)} ${size}  ${cid}${mark}\n`)
     }
     io.stdout.write(`${bytesText(usedBytes)} in the store, ${pins.length} pins\n`)
   })

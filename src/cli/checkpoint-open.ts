@@ -7,7 +7,7 @@ import { NodeError } from '../errors.ts'
 import { parseCid } from '../p2p/store/cid.ts'
 import type { Damage, Store } from '../p2p/store/index.ts'
 import { openStore } from '../p2p/store/index.ts'
-import { printable } from './io.ts'
+import { type Io, printable, writeJson } from './io.ts'
 import { bucketOf } from './store-place.ts'
 import { SILENT } from './system.ts'
 
@@ -27,24 +27,58 @@ export type OpenedStore = {
 const FREE_BYTES_MIN = 1024 ** 3
 const UNITS: Readonly<Record<string, number>> = { '': 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3, tib: 1024 ** 4 }
 
-/** Runs with the store, which no other process has meanwhile, and closes it whatever happens. */
-export async function withStore<T>(choice: StoreChoice, work: (opened: OpenedStore) => Promise<T>): Promise<T> {
+/** Where damage is told as soon as it is found. */
+type Audience = { readonly json: boolean; readonly io: Io }
+
+/**
+ * Runs with the store, which no other process has meanwhile, and closes it whatever happens. Without an audience, the work
+ * itself tells what was damaged.
+ */
+export async function withStore<T>(
+  choice: StoreChoice,
+  work: (opened: OpenedStore) => Promise<T>,
+  audience?: Audience,
+): Promise<T> {
   const { dir, quota } = choice
   const s3 = choice.store === undefined ? undefined : bucketOf(choice.store)
   const damaged: Damage[] = []
-  const store = await openStore(
+  const untold: Damage[] = []
+  let told = Promise.resolve()
+  const onDamaged = (damage: Damage): void => {
+    damaged.push(damage)
+    if (audience === undefined) return
+    if (untold.push(damage) === 1) told = told.then(() => tellDamage(store, untold.splice(0), audience))
+  }
+  const store: Store = await openStore(
     { dir, s3, quotaBytes: bytesOf(quota), freeBytesMin: FREE_BYTES_MIN },
-    { log: SILENT, lock: (path) => lockDirectory(path), onDamaged: (damage) => void damaged.push(damage) },
+    { log: SILENT, lock: (path) => lockDirectory(path), onDamaged },
   )
   try {
     return await work({ store, damaged })
   } finally {
+    await told
     await store.close()
   }
 }
 
+/** With the pins that are not whole, because each of them may have lost it. */
+async function tellDamage(store: Store, damages: readonly Damage[], { json, io }: Audience): Promise<void> {
+  // A disk that damages blocks may not give back the next one either: the block is named all the same.
+  const listed = await store.ls({ signal: new AbortController().signal }).catch(() => null)
+  const pins = listed === null ? null : listed.filter(({ isWhole }) => !isWhole).map(({ name }) => name)
+  const names = pins?.length === 0 ? 'none' : (pins?.map(printable).join(', ') ?? 'not known')
+  for (const { cid } of damages) {
+    io.stderr.write(`block ${cid} was damaged and is removed; pins that are not whole: ${names}\n`)
+    if (json) writeJson(io.stdout, { damaged: cid, pins })
+  }
+}
+
 /** The same for who only looks or takes away: a directory that is not there is a slip of the pen, and none is made. */
-export async function withKnownStore<T>(choice: StoreChoice, work: (opened: OpenedStore) => Promise<T>): Promise<T> {
+export async function withKnownStore<T>(
+  choice: StoreChoice,
+  work: (opened: OpenedStore) => Promise<T>,
+  audience?: Audience,
+): Promise<T> {
   const { dir, store } = choice
   if (store === undefined && !existsSync(join(dir, 'open'))) {
     throw new NodeError('STORE_UNAVAILABLE', {
@@ -54,7 +88,7 @@ export async function withKnownStore<T>(choice: StoreChoice, work: (opened: Open
       data: { path: dir },
     })
   }
-  return withStore(choice, work)
+  return withStore(choice, work, audience)
 }
 
 export function bytesOf(text: string): number {

@@ -5,7 +5,7 @@ import { type AdmissionLists, createListed } from '../p2p/admission.ts'
 import { type Members, openMembers } from '../p2p/members.ts'
 import { startPublicPeer } from '../p2p/public.ts'
 import type { Store } from '../p2p/store/index.ts'
-import { withStore } from './checkpoint-open.ts'
+import { type OpenedStore, withStore } from './checkpoint-open.ts'
 import type { SERVE_FLAGS } from './checkpoint-table.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
@@ -17,7 +17,7 @@ type ServeFlags = FlagValues<typeof SERVE_FLAGS>
 
 export async function run(flags: ServeFlags, io: Io): Promise<void> {
   const lists = listsOf(flags)
-  await withStore(flags, async ({ store }) => {
+  const work = async ({ store }: OpenedStore): Promise<void> => {
     if (flags.admit === 'anyone') return serve(flags, io, { store, lists })
     // The chain's client takes a while to load.
     const { withMembership } = await import('./membership.ts')
@@ -31,7 +31,8 @@ export async function run(flags: ServeFlags, io: Io): Promise<void> {
       )
       await serve(flags, io, { store, lists, members }).finally(() => members.close())
     })
-  })
+  }
+  await withStore(flags, work, { json: flags.json, io })
 }
 
 type Serving = {

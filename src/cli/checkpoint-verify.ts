@@ -10,6 +10,8 @@ import { type Io, printable, writeJson } from './io.ts'
 import { bytesText, createProgress, type Progress } from './progress.ts'
 import { CLOCK } from './system.ts'
 
+/** A pin of which a block is missing, whoever lost it. */
+type Broken = { readonly cid: string; readonly name: string }
 type Checked = { readonly blocks: number; readonly bytes: number; readonly missing: readonly string[] }
 type Check = { readonly io: Io; readonly progress: Progress }
 
@@ -19,35 +21,40 @@ export async function run(flags: FlagValues<typeof STORE_FLAGS>, io: Io, [word]:
     const progress = createProgress('checking', io, CLOCK)
     const check = { io, progress }
     const checked = await (root === null ? checkAll(store, check) : checkOne(store, root, check)).finally(progress.end)
+    const broken = (await store.ls(io)).filter(({ isWhole }) => !isWhole).map(({ cid, name }) => ({ cid, name }))
     const names = damaged.map(({ cid }) => cid)
-    const told = { ...checked, missing: checked.missing.filter((cid) => !names.includes(cid)), damaged: names }
+    const told = { ...checked, missing: checked.missing.filter((cid) => !names.includes(cid)), damaged: names, broken }
     if (flags.json) writeJson(io.stdout, told)
     else io.stdout.write(textOf(told))
-    await judge(store, root, { checked, damaged, io })
+    judge(root, { checked, damaged, broken })
   })
 }
 
-type Told = Checked & { readonly damaged: readonly string[] }
+type Told = Checked & { readonly damaged: readonly string[]; readonly broken: readonly Broken[] }
 
-function textOf({ blocks, bytes, damaged, missing }: Told): string {
+function textOf({ blocks, bytes, damaged, missing, broken }: Told): string {
   const lines = [
     ...damaged.map((cid) => `damaged  ${cid}`),
     ...missing.map((cid) => `missing  ${cid}`),
+    ...broken.map(({ cid, name }) => `not whole  ${printable(name)}  ${cid}`),
     `${blocks} sound blocks, ${bytesText(bytes)}`,
   ]
   return `${lines.join('\n')}\n`
 }
 
-type Findings = { readonly checked: Checked; readonly damaged: OpenedStore['damaged']; readonly io: Io }
+type Findings = {
+  readonly checked: Checked
+  readonly damaged: OpenedStore['damaged']
+  readonly broken: readonly Broken[]
+}
 
 /** Throws when anything was wrong, and names the pins that suffer. */
-async function judge(store: Store, root: CID | null, { checked, damaged, io }: Findings): Promise<void> {
+function judge(root: CID | null, { checked, damaged, broken }: Findings): void {
+  const names = broken.map(({ name }) => printable(name)).join(', ')
   if (damaged.length > 0) {
-    const names: string[] = []
-    for (const { cid, name } of await store.ls(io)) if (!(await store.has(cidOf(cid)))) names.push(name)
     throw new NodeError('BLOB_DAMAGED', {
       what: damaged.length === 1 ? 'one block was damaged' : `${damaged.length} blocks were damaged`,
-      why: names.length === 0 ? 'no pin needs them' : `not whole any more: ${names.map(printable).join(', ')}`,
+      why: broken.length === 0 ? 'no pin needs them' : `not whole any more: ${names}`,
       data: { blocks: damaged.length },
     })
   }
@@ -57,6 +64,15 @@ async function judge(store: Store, root: CID | null, { checked, damaged, io }: F
       why: `blocks are missing, ${checked.missing.length} at least`,
       remedy: `Fetch them with \`wheelwright checkpoint get ${root} --from ADDRESS\`.`,
       data: { missing: checked.missing.length },
+    })
+  }
+  const [first] = broken
+  if (root === null && first !== undefined) {
+    throw new NodeError('BLOB_UNAVAILABLE', {
+      what: broken.length === 1 ? 'one pin is not whole' : `${broken.length} pins are not whole`,
+      why: `blocks are missing of ${names}`,
+      remedy: `Fetch them with \`wheelwright checkpoint get ${first.cid} --from ADDRESS\`, or take the pin away with \`unpin\`.`,
+      data: { pins: broken.length },
     })
   }
 }

@@ -10,6 +10,8 @@ import { keepConnected } from '../p2p/connect.ts'
 import { type Host, startHost } from '../p2p/host.ts'
 import { showCard } from '../p2p/members.ts'
 import { PULL_PROTOCOL } from '../p2p/pull/index.ts'
+import { MESSAGE_KINDS } from '../protocol/envelope.ts'
+import { topicOf } from '../protocol/gossip.ts'
 import { sourcesOf } from './checkpoint-fetch.ts'
 import type { FlagValues } from './command.ts'
 import { type Io, printable, writeJson } from './io.ts'
@@ -54,8 +56,10 @@ export async function run(flags: FlagValues<typeof PEERS_FLAGS>, io: Io): Promis
     const disconnect = keepConnected({ entries }, { host, clock: CLOCK, log: SILENT })
     try {
       await sleep(seconds * 1_000, undefined, { signal: io.signal }).catch(() => undefined)
-      const found = await Promise.all(host.getPeers().map((id) => look(host, id)))
-      if (found.length === 0) throw nobody(entries.length)
+      const met = await Promise.all(host.getPeers().map((id) => look(host, id)))
+      if (met.length === 0) throw nobody(entries.length)
+      const found = met.filter((peer) => isOf(network, host, peer))
+      if (found.length === 0) throw foreign(network, met.length)
       tell(network, found, { json, io })
     } finally {
       disconnect()
@@ -76,6 +80,13 @@ async function look(host: Host, id: PeerId): Promise<PeerSeen> {
   }
 }
 
+/** Names of protocols carry the network's name; who only dials has none of these, and listens to topics of it. */
+const isOf = (network: string, { services }: Host, { peerId, protocols }: PeerSeen): boolean =>
+  protocols.some((protocol) => protocol.endsWith(`/${network}`)) ||
+  MESSAGE_KINDS.some((kind) =>
+    services.pubsub.getSubscribers(topicOf(network, kind)).some((id) => id.toString() === peerId),
+  )
+
 function tell(network: string, found: readonly PeerSeen[], { json, io }: { json: boolean; io: Io }): void {
   if (json) writeJson(io.stdout, { network, peers: found })
   else io.stdout.write(`${found.map(textOf).join('')}${found.length} of ${network}\n`)
@@ -87,6 +98,13 @@ function textOf({ peerId, addresses, latencyMs, protocols, servesCheckpoints }: 
   const lines = [`${peerId}  ${latency}  ${serves}`, ...addresses, protocols.join(' ')]
   return `${lines.map(printable).join('\n    ')}\n`
 }
+
+const foreign = (network: string, met: number): NodeError =>
+  new NodeError('PEERS_UNAVAILABLE', {
+    what: `nobody of ${network} was met`,
+    why: met === 1 ? 'the peer that answers is of another network' : `the ${met} peers that answer are of others`,
+    remedy: 'Check that --entry names entry peers of the network that --subnet names.',
+  })
 
 const nobody = (tried: number): NodeError =>
   new NodeError('PEERS_UNAVAILABLE', {

@@ -4,13 +4,13 @@
  * It speaks two languages: our pull protocol, and the bitswap of every other IPFS software. No gossip, no table of peers:
  * whom it does not know by address it never meets.
  */
-import { withBitswap } from '@helia/bitswap'
 import type { Identify } from '@libp2p/identify'
 import type { Libp2p } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { ServiceFactoryMap } from 'libp2p'
 import type { Clock, Log } from '../ports.ts'
+import { startBitswap } from './bitswap-serve.ts'
 import { limitCrowds } from './crowd.ts'
 import { selfOf } from './gossip.ts'
 import { speakHello } from './hello.ts'
@@ -67,7 +67,7 @@ export async function startPublicPeer(
     if (card !== undefined) await speakHello({ host, clock: deps.clock, own: card, heard: () => undefined })
     const pull = createPull({ ...deps, libp2p: host, store: store.blocks })
     const helia = Object.assign(store.createHelia(), { libp2p: host })
-    await withBitswap(helia).start()
+    await startBitswap(helia, deps.clock)
     ends.push(() => helia.stop())
     const server = await servePull({ ...deps, libp2p: host, store: store.blocks })
     ends.push(() => server.close())

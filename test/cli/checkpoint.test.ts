@@ -73,7 +73,9 @@ test('pins keep, and gc frees the rest and nothing else', async () => {
   const kept = await runJson('add', makeFile('a', 2 * MIB), '--pin', 'base', '--cycle', '3')
   const { last: loose } = await runJson('add', makeFile('b', MIB + 5))
   const listed = await runJson('ls')
-  expect(listed.last.pins).toEqual([{ cid: kept.last.cid, name: 'base', cycle: 3, bytes: expect.any(Number) }])
+  expect(listed.last.pins).toEqual([
+    { cid: kept.last.cid, name: 'base', cycle: 3, bytes: expect.any(Number), isWhole: true },
+  ])
   const { last } = await runJson('gc')
   expect(last.freedBytes).toBeGreaterThan(0)
   expect(last.freedBytes + last.usedBytes).toBe(listed.last.usedBytes)
@@ -93,6 +95,11 @@ test('a damaged block is named, removed, and told with the pin that suffers', as
   expect(found.exit).toBe(EXIT.environment)
   expect(found.first.damaged).toHaveLength(1)
   expect(found.last.error).toMatchObject({ code: 'BLOB_DAMAGED', why: 'not whole any more: base' })
+  const next = await runJson('verify')
+  expect([next.exit, next.last.error.code]).toEqual([EXIT.unavailable, 'BLOB_UNAVAILABLE'])
+  expect(next.first).toMatchObject({ damaged: [], broken: [{ cid: last.cid, name: 'base' }] })
+  expect((await runJson('ls')).last.pins).toMatchObject([{ name: 'base', isWhole: false }])
+  expect((await run('ls')).out).toContain(`${last.cid}  not whole\n`)
   const again = await runJson('verify', last.cid)
   expect(again.exit).toBe(EXIT.unavailable)
   expect(again.first.missing).toEqual(found.first.damaged)
@@ -100,10 +107,17 @@ test('a damaged block is named, removed, and told with the pin that suffers', as
   expect((await run('verify', last.cid)).exit).toBe(EXIT.ok)
 })
 
-test('a file that cannot be read to its end never has its name', async () => {
-  const { last } = await runJson('add', makeFile('f', 3 * MIB))
+test('a file that cannot be read to its end never has its name, and the block is named', async () => {
+  const { last } = await runJson('add', makeFile('f', 3 * MIB), '--pin', 'base')
   damageOne()
-  expect((await runJson('get', last.cid, '--out', path('g'))).last.error.code).toBe('BLOB_UNAVAILABLE')
+  const { out, err } = await run('get', last.cid, '--out', path('g'), '--json')
+  const [told, failed] = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(told).toEqual({ damaged: expect.stringMatching(/^baf/), pins: ['base'] })
+  expect(err).toContain(`block ${told.damaged} was damaged and is removed; pins that are not whole: base\n`)
+  expect(failed.error.code).toBe('BLOB_UNAVAILABLE')
   expect(readdirSync(root).sort()).toEqual(['f', 'store'])
 })
 

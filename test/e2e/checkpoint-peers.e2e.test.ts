@@ -11,6 +11,7 @@ import { SILENT } from './chain-stage.ts'
 import { NETWORK } from './p2p-stage.ts'
 
 const { clock } = SYSTEM
+const OTHER = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
 const secret = () => crypto.getRandomValues(new Uint8Array(32))
 const place = { network: NETWORK, listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], privateAllowed: true }
@@ -35,6 +36,10 @@ test('peers are found through an entry peer, with what they speak', async () => 
     const found = new Map(lines[0].peers.map((each: { peerId: string }) => [each.peerId, each]))
     expect(found.get(entry.peerId)).toMatchObject({ servesCheckpoints: false, latencyMs: expect.any(Number) })
     expect(found.get(peer.host.peerId.toString())).toMatchObject({ servesCheckpoints: true })
+
+    const other = await run('peers', '--subnet', OTHER, '--entry', entry.addresses.join(','), '--private')
+    expect([other.exit, other.lines[0].error.code]).toEqual([5, 'PEERS_UNAVAILABLE'])
+    expect(other.lines[0].error.what).toBe(`nobody of ${OTHER} was met`)
 
     const wrong = entry.addresses[0]?.replace(/tcp\/\d+/, 'tcp/1') ?? ''
     const nobody = await run('peers', '--subnet', NETWORK, '--entry', wrong, '--private', '--seconds', '1')

@@ -1,4 +1,5 @@
 /** Two who fetch the same file at once, from a seed that counts what it gives away. */
+import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { servePull } from '../../src/p2p/pull/serve.ts'
@@ -6,6 +7,8 @@ import { addFile, addressOf, clock, createHost, createMemoryStore, fileOf, SILEN
 import { addressIn, createStage, MIB, type Stage, sha256Of, until } from './checkpoint-stage.ts'
 
 const SIZE_MIB = 96
+const peerIdIn = (out: string) => addressIn(out).split('/').at(-1)
+
 /** So slow that the second process is there while most of the file is not: 96 MiB take three lanes 13 seconds. */
 const SEND_MS_PER_BLOCK = 400
 
@@ -33,6 +36,13 @@ test('downloaders serve one another: the seed sends much less than two copies', 
     expect(await Promise.all([first.ended, second.ended])).toEqual([0, 0])
     expect(await sha256Of(path('one'))).toBe(await sha256Of(path('two')))
     expect(seed.stats().sentBytes / (SIZE_MIB * MIB)).toBeLessThan(1.7)
+    // Who was told of it before finds it when it goes on after it was stopped.
+    rmSync(path('one.store/open'), { recursive: true })
+    const again = start('get', cid, '--from', `${from}`, '--listen', '/ip4/127.0.0.1/tcp/0', ...words('one'))
+    await until(() => again.out().includes('\n'))
+    again.child.kill()
+    await again.ended
+    expect(peerIdIn(again.out())).toBe(peerIdIn(first.out()))
   } finally {
     await host.stop()
   }

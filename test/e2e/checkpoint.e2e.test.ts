@@ -1,6 +1,7 @@
 /** The checkpoint commands as real processes, and other IPFS software in place of one of them. */
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { withBitswap } from '@helia/bitswap'
 import { type HeliaWithLibp2p, withLibp2pLight } from '@helia/libp2p'
@@ -16,7 +17,7 @@ import { createHeliaLight } from 'helia'
 import { fixedSize } from 'ipfs-unixfs-importer/chunker'
 import { CID } from 'multiformats/cid'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createStage, MIB, type Stage, sha256Of, until } from './checkpoint-stage.ts'
+import { addressIn, createStage, MIB, type Stage, sha256Of, until } from './checkpoint-stage.ts'
 
 let stage: Stage
 let others: Other[]
@@ -81,9 +82,35 @@ test('two servers of one checkpoint, of which one is not there', async () => {
   const server = await serve('--dir', path('a'))
   const gone = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
   const words = ['--out', 'g.bin', '--dir', path('b')]
-  expect((await run('get', added.cid, '--from', `${gone},${server.address}`, ...words)).exit).toBe(0)
+  const { exit, last } = await run('get', added.cid, '--from', `${gone},${server.address}`, ...words)
+  expect(exit).toBe(0)
+  expect(last.dropped).toEqual([{ peer: gone.split('/').at(-1), misdeed: 'unreachable' }])
   const refused = await run('get', added.cid, '--from', gone, '--dir', path('c'))
   expect([refused.exit, refused.last.error.code]).toEqual([5, 'BLOB_UNAVAILABLE'])
+})
+
+test('a server that stands still is named, beside another and alone', async () => {
+  const { path, start, run, makeFile } = stage
+  const { last: added } = await run('add', makeFile('f.bin', 256 * MIB), '--dir', path('a'))
+  cpSync(path('a'), path('b'), { recursive: true })
+  const [stays, stops] = ['a', 'b'].map((dir) => start('serve', '--dir', path(dir), '--listen', '/ip4/127.0.0.1/tcp/0'))
+  if (stays === undefined || stops === undefined) throw new Error('there are two')
+  await until(() => stays.out().includes('\n') && stops.out().includes('\n'))
+  const addresses = [stays, stops].map(({ out }) => addressIn(out()))
+  const fetching = async (from: string, dir: string) => {
+    const { ended, out } = start('get', added.cid, '--from', from, '--dir', path(dir))
+    await until(() => blocksIn(path(dir)) > 20)
+    stops.child.kill('SIGSTOP')
+    const exit = await ended
+    stops.child.kill('SIGCONT')
+    return { exit, last: JSON.parse(out().trim().split('\n').at(-1) ?? '') }
+  }
+  const beside = await fetching(addresses.join(','), 'c')
+  expect(beside.exit).toBe(0)
+  expect(beside.last.dropped).toEqual([{ peer: addresses[1]?.split('/').at(-1), misdeed: 'stalled' }])
+  const alone = await fetching(addresses[1] ?? '', 'd')
+  expect([alone.exit, alone.last.error.code]).toEqual([5, 'BLOB_UNAVAILABLE'])
+  expect(alone.last.error.why).toBe('of 1 peers asked: 1 stalled')
 })
 
 test('who is not allowed gets nothing', async () => {
@@ -142,6 +169,21 @@ test('other IPFS software fetches ours by its CID', async () => {
   const hash = createHash('sha256')
   for await (const part of unixfs(other).cat(CID.parse(added.cid))) hash.update(part)
   expect(hash.digest('hex')).toBe(added.sha256)
+})
+
+test('what other IPFS software fetches is not held in memory', async () => {
+  const { path, start, run, makeFile } = stage
+  const { last: added } = await run('add', makeFile('f.bin', 256 * MIB), '--dir', path('a'))
+  const { child, out } = start('serve', '--dir', path('a'), '--listen', '/ip4/127.0.0.1/tcp/0')
+  await until(() => out().includes('\n'))
+  const heldBytes = () => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(child.pid)])) * 1024
+  const idleBytes = heldBytes()
+  const other = await createOther()
+  await other.libp2p.dial(multiaddr(addressIn(out())))
+  let bytes = 0
+  for await (const part of unixfs(other).cat(CID.parse(added.cid))) bytes += part.length
+  expect(bytes).toBe(256 * MIB)
+  expect(heldBytes() - idleBytes).toBeLessThan(160 * MIB)
 })
 
 const FORMS = [

@@ -7,7 +7,7 @@
 import type { Stream } from '@libp2p/interface'
 import type { Cancel, Clock } from '../../ports.ts'
 import { assert } from '../../util/assert.ts'
-import { ANSWER_BYTES_PER_SECOND_MIN, ANSWER_MS, STALL_MS } from './limits.ts'
+import { ANSWER_BYTES_PER_SECOND_MIN, ANSWER_MS, SILENT_MS, STALL_MS } from './limits.ts'
 import { messageParts } from './stream.ts'
 import {
   type AnswerRead,
@@ -20,9 +20,9 @@ import {
 
 /**
  * What a peer did, for the log and for whoever keeps score. Wrong bytes and bad frames are its own doing; a wrong length may
- * be the fault of whoever made the file, and to stall or to close may be bad luck.
+ * be the fault of whoever made the file, and to stall, to close or not to be there may be bad luck.
  */
-export type Misdeed = 'wrong-bytes' | 'wrong-length' | 'bad-frame' | 'stalled' | 'closed'
+export type Misdeed = 'wrong-bytes' | 'wrong-length' | 'bad-frame' | 'stalled' | 'closed' | 'unreachable'
 export type Outcome =
   | { readonly kind: 'answered' | 'stopped' | 'cancelled' }
   | { readonly kind: 'failed'; readonly reason: Misdeed; readonly why: string; readonly length?: number }
@@ -90,7 +90,11 @@ export function createLane(stream: Stream, clock: Clock): Lane {
         const outcome = outcomeOf(reader.push(part))
         if (outcome !== null) end(outcome)
       }
-      lose = () => fail('closed', 'the stream ended before the answer did')
+      lose = () => {
+        // The host gives up a connection that answers nothing, often before we do: that is no other end than ours.
+        const isSilent = clock.now() - lastMs >= SILENT_MS
+        fail(isSilent ? 'stalled' : 'closed', 'the stream ended before the answer did')
+      }
       signal.addEventListener('abort', cancel)
       if (signal.aborted) return cancel()
       if (!isOpen()) return lose()

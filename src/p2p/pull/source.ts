@@ -3,7 +3,7 @@
  *
  * A peer that does anything but answer is dropped for this fetch, with all that it was asked; its work falls to others.
  */
-import type { Cancel } from '../../ports.ts'
+import type { Cancel, Clock } from '../../ports.ts'
 import { DAG_PB } from '../store/cid.ts'
 import { type Ended, isGenuine, type Job, keep, settle } from './job.ts'
 import type { Misdeed } from './lane.ts'
@@ -29,6 +29,7 @@ export type Source = {
   readonly link: Link
   readonly holdings: Holdings
   readonly flight: Gate
+  readonly silence: Silence
   /** Aborted when the peer is dropped, or the job is over. */
   readonly done: AbortController
   readonly drop: (ended: Ended, why: string) => void
@@ -52,12 +53,15 @@ export async function runSource(job: Job, peerId: string, { link, flight, source
     done.abort(new Error(why))
     tell(job, peerId, ended, why)
   }
-  const source: Source = { job, peerId, link, holdings, flight, done, drop }
+  const silence = createSilence(job.deps.clock)
+  const source: Source = { job, peerId, link, holdings, flight, silence, done, drop }
   job.tried.set(peerId, null)
   sources.set(peerId, source)
   try {
     const workers = Array.from({ length: WORKERS_PER_SOURCE }, () => work(source))
     await Promise.all([...workers, follow(source, sources)])
+    // Others have brought what it owed before it was given up.
+    if (job.tried.get(peerId) === null && silence.isLasting()) tell(job, peerId, 'stalled', 'it leaves us waiting')
   } catch (error) {
     job.fail(error)
   } finally {
@@ -74,7 +78,35 @@ const MISDEEDS: ReadonlySet<string> = new Set<Misdeed>([
   'bad-frame',
   'stalled',
   'closed',
+  'unreachable',
 ])
+
+type Silence = {
+  /** A question is put; the end of it is told with what is returned. */
+  readonly begin: () => () => void
+  readonly heard: () => void
+  /** Whether the last that the peer did was to leave questions without a byte for too long, while they were open. */
+  readonly isLasting: () => boolean
+}
+
+function createSilence(clock: Clock): Silence {
+  let [questions, sinceMs, isLasting] = [0, 0, false]
+  return {
+    begin: () => {
+      if (questions === 0) sinceMs = clock.now()
+      questions += 1
+      return () => {
+        questions -= 1
+        if (clock.now() - sinceMs >= SILENT_MS) isLasting = true
+      }
+    },
+    heard: () => {
+      sinceMs = clock.now()
+      isLasting = false
+    },
+    isLasting: () => isLasting,
+  }
+}
 
 function tell({ deps, task }: Job, peerId: string, ended: Ended, why: string): void {
   deps.log.debug('a peer is not asked any more', { peer: peerId, cid: String(task.root), reason: ended, why })
@@ -146,7 +178,7 @@ async function take(
   source: Source,
   { piece, blocks, signal }: { readonly piece: Piece; readonly blocks: readonly Block[] } & Cancel,
 ): Promise<void> {
-  const { job, link, holdings } = source
+  const { job, link, holdings, silence } = source
   const { stats, clock } = job.deps
   const keeping: Promise<void>[] = []
   let isWrong = false
@@ -166,13 +198,15 @@ async function take(
   }
   const heard = (): void => {
     piece.heardMs = clock.now()
+    silence.heard()
   }
   const request = {
     kind: 'get',
     cids: blocks.map(({ cid }) => cid),
     bounds: blocks.map(({ bounds }) => bounds),
   } as const
-  const outcome = await link.ask({ ...request, hear, heard }, { signal })
+  const answered = silence.begin()
+  const outcome = await link.ask({ ...request, hear, heard }, { signal }).finally(answered)
   if (isWrong) source.drop('wrong-bytes', 'a block has another hash than its CID')
   else dropFor(source, outcome, blocks)
   await Promise.all(keeping)
@@ -208,9 +242,11 @@ async function follow(source: Source, sources: ReadonlyMap<string, Source>): Pro
 }
 
 async function ask(source: Source, blocks: readonly Block[]): Promise<void> {
-  const { job, link, holdings } = source
-  const outcome = await have(link, blocks, { signal: source.done.signal })
+  const { job, link, holdings, silence } = source
+  const answered = silence.begin()
+  const outcome = await have(link, blocks, { signal: source.done.signal }).finally(answered)
   if (outcome.kind !== 'known') return dropFor(source, outcome, null)
+  silence.heard()
   for (const [i, block] of blocks.entries()) job.plan.claim(holdings, block, outcome.bits[i] === true)
   holdings.isPartial = outcome.bits.includes(false)
   job.changes.tell()

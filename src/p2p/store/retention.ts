@@ -60,11 +60,14 @@ export async function retain(vault: Vault, holds: Holds, keep: readonly string[]
   }
 }
 
-/** How many bytes of these are here, each block once. */
-export async function bytesHere(vault: Vault, roots: readonly CID[], opts: Cancel): Promise<number> {
+export type Share = { readonly bytes: number; readonly isWhole: boolean }
+
+/** How many bytes of it are here, each block once, and whether that is all of them. */
+export async function shareHere(vault: Vault, root: CID, opts: Cancel): Promise<Share> {
   const keys = new Set<string>()
-  for await (const cid of reach(vault, roots, opts)) keys.add(keyOf(cid) ?? '')
-  return [...keys].reduce((sum, key) => sum + (vault.bytesOf(key) ?? 0), 0)
+  for await (const cid of reach(vault, [root], opts)) keys.add(keyOf(cid) ?? '')
+  const sizes = [...keys].map((key) => vault.bytesOf(key))
+  return { bytes: sizes.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0), isWhole: !sizes.includes(null) }
 }
 
 /** Whether every block is here, as far as lengths and names tell; damage shows when it is read. */

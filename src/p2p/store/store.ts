@@ -28,7 +28,7 @@ import { createHeliaOver, type StoreHelia } from './helia.ts'
 import { createHolds, type Hold, type Holds } from './hold.ts'
 import { BLOCK_BYTES_MAX, LEAF_BYTES_MAX } from './limits.ts'
 import { createMemoryPinFile, createPinFile, openPins, type Pin, type PinFile, type Pins } from './pins.ts'
-import { bytesHere, type Freed, isComplete, reach, retain } from './retention.ts'
+import { type Freed, isComplete, reach, retain, type Share, shareHere } from './retention.ts'
 import type { S3Place } from './s3-shelf.ts'
 import { createMemoryShelf, type Shelf } from './shelf.ts'
 import { openVault, type Vault } from './vault.ts'
@@ -75,8 +75,8 @@ export type Store = {
   gc(opts: Cancel): Promise<Freed>
   pin(cid: CID, opts: { readonly name: string; readonly cycle: number }): Promise<void>
   unpin(cid: CID, name: string): Promise<void>
-  /** `bytes` are those of its blocks that are here. */
-  ls(opts: Cancel): Promise<readonly (Pin & { readonly bytes: number })[]>
+  /** Each with what is here of it. */
+  ls(opts: Cancel): Promise<readonly (Pin & Share)[]>
   exportCar(cid: CID, sink: Sink, opts: Cancel): Promise<void>
   importCar(source: AsyncIterable<Uint8Array>, opts: Cancel): Promise<CarVerdict>
   /** Open and sealed blocks together. */
@@ -217,10 +217,11 @@ function createKeeping(vault: Vault, holds: Holds, pins: Pins): Pick<Store, Keep
     pin: (cid, { name, cycle }) => pins.add({ cid: cid.toString(), name, cycle }),
     unpin: (cid, name) => pins.remove({ cid: cid.toString(), name }),
     ls: async (opts) => {
-      const listed: (Pin & { bytes: number })[] = []
+      const listed: (Pin & Share)[] = []
       for (const pin of pins.list()) {
         const root = parseCid(pin.cid)
-        listed.push({ ...pin, bytes: root === null ? 0 : await bytesHere(vault, [root], opts) })
+        assert(root !== null, 'what is pinned has a CID')
+        listed.push({ ...pin, ...(await shareHere(vault, root, opts)) })
       }
       return listed
     },

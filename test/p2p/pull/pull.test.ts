@@ -142,7 +142,7 @@ describe('content comes', () => {
 })
 
 describe('what cannot be had', () => {
-  test('nobody has it, nobody is there, nobody is named', async () => {
+  test('nobody has it, nobody is there: who is not is told, and nobody else', async () => {
     const [a, b] = [await peers.peer(), await peers.peer()]
     const cid = cidOf(fileOf(100))
     const gone = { peerId: b.address.peerId, addresses: ['/ip4/127.0.0.1/tcp/1'] }
@@ -152,7 +152,7 @@ describe('what cannot be had', () => {
       await expect(fetch).rejects.toMatchObject({ code: 'BLOB_UNAVAILABLE' })
     }
     await expect(b.pull.fetch(cid, { ...big, from: [a.address, odd] })).rejects.toThrow('1 absent, 1 unreachable')
-    expect(b.misdeeds).toEqual([])
+    expect(b.misdeeds).toEqual([{ peerId: odd.peerId, misdeed: 'unreachable' }])
   })
 
   test('what is larger than agreed is not taken', async () => {

@@ -147,8 +147,8 @@ describe('what is kept', () => {
     const again = await open()
     const bytes = again.usedBytes()
     expect(await again.ls({ signal })).toEqual([
-      { cid: cid.toString(), name: 'mine', cycle: 1, bytes },
-      { cid: cid.toString(), name: 'base', cycle: 2, bytes },
+      { cid: cid.toString(), name: 'mine', cycle: 1, bytes, isWhole: true },
+      { cid: cid.toString(), name: 'base', cycle: 2, bytes, isWhole: true },
     ])
     await again.unpin(cid, 'mine')
     expect(await again.gc({ signal })).toEqual({ freedBytes: 0 })
