@@ -54,7 +54,7 @@ export async function openMembers(
     stays: async (connection) => (await kept.promise).admit(connection),
   }
   const guard: Members['guard'] = async (host, self) => {
-    const own = keys === null ? null : createOwnCard(membership, { ...membership, keys, self, clock })
+    const own = keys === null ? null : createOwnCard(membership, { ...membership, keys, self, clock, directory })
     const heard = (_: string, card: Uint8Array): void => void directory.take(card)
     const hello = await speakHello({ host, clock, own: () => own?.bytes() ?? null, heard })
     const door = keepDoor({ host, admission, knocks, hello, clock, log })
